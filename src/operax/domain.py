@@ -1,0 +1,130 @@
+"""The place a movie was taken and an equation is solved: cells, spacing, boundary, particle mask."""
+
+from functools import cached_property
+
+import equinox as eqx
+import numpy as np
+
+BOUNDARIES = ("no-flux", "periodic")
+
+
+def _shape(value) -> tuple[int, ...]:
+    return tuple(int(n) for n in np.atleast_1d(value))
+
+
+def _spacing(value) -> tuple[float, ...]:
+    return tuple(float(h) for h in np.atleast_1d(value))
+
+
+class Domain(eqx.Module):
+    """A rectangle of cell-centred pixels, with an optional particle mask.
+
+    A domain holds no unknown numbers: every field is static, so it is hashable and may be closed over by
+    jitted functions. Pixel ``i`` along an axis is centred at ``(i + 1/2) * spacing``.
+
+    Parameters
+    ----------
+    shape
+        Number of pixels along each axis, ``(rows, columns)`` in 2-D. One, two or three axes.
+    spacing
+        Pixel size along each axis in the movie's unit of length. One number serves every axis.
+    boundary
+        ``"no-flux"`` or ``"periodic"``; one for all axes, or a tuple with one for each axis.
+    inside
+        Boolean array of the domain's shape, ``True`` in the particles. Faces between an inside and an
+        outside pixel carry no flux, so each particle keeps its mass. ``None`` means every pixel is inside.
+
+    Raises
+    ------
+    ValueError
+        If a size is below one, a spacing is not positive and finite, the boundary is unknown, or the mask
+        does not match the shape or is empty.
+    """
+
+    shape: tuple[int, ...] = eqx.field(static=True)
+    spacing: tuple[float, ...] = eqx.field(static=True)
+    boundary: tuple[str, ...] = eqx.field(static=True)
+    mask_bits: bytes | None = eqx.field(static=True, repr=False)
+
+    def __init__(self, shape, spacing=1.0, boundary="no-flux", inside=None):
+        self.shape = _shape(shape)
+        h = _spacing(spacing)
+        self.spacing = h * len(self.shape) if len(h) == 1 else h
+        self.boundary = (boundary,) * len(self.shape) if isinstance(boundary, str) else tuple(boundary)
+        self.mask_bits = None
+        if inside is not None:
+            mask = np.asarray(inside)
+            if mask.dtype != bool:
+                raise TypeError(
+                    f"`inside` must be a boolean array, got dtype {mask.dtype}; write e.g. `inside=mask > 0`."
+                )
+            if mask.shape != self.shape:
+                raise ValueError(
+                    f"`inside` must have the domain's shape {self.shape}, got {mask.shape}; "
+                    "crop or transpose the mask to match the frames."
+                )
+            if not mask.any():
+                raise ValueError("`inside` marks no pixel at all; pass `inside=None` for a domain without a mask.")
+            if not mask.all():
+                self.mask_bits = np.packbits(mask).tobytes()
+
+    def __check_init__(self):
+        ndim = len(self.shape)
+        if not 1 <= ndim <= 3 or min(self.shape) < 1:
+            raise ValueError(f"`shape` must be one to three positive pixel counts, got {self.shape}.")
+        if len(self.spacing) != ndim:
+            raise ValueError(f"`spacing` must be one number or {ndim} (one an axis), got {self.spacing}.")
+        if not all(np.isfinite(h) and h > 0 for h in self.spacing):
+            raise ValueError(f"`spacing` must be positive and finite, got {self.spacing}.")
+        if len(self.boundary) != ndim or any(b not in BOUNDARIES for b in self.boundary):
+            raise ValueError(
+                f"`boundary` must be one of {BOUNDARIES}, or a tuple of {ndim} of them, got {self.boundary}."
+            )
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @cached_property
+    def inside(self) -> np.ndarray:
+        """Boolean mask of the domain's shape; all ``True`` where no mask was given."""
+        if self.mask_bits is None:
+            return np.ones(self.shape, bool)
+        bits = np.frombuffer(self.mask_bits, np.uint8)
+        return np.unpackbits(bits, count=int(np.prod(self.shape))).astype(bool).reshape(self.shape)
+
+    @property
+    def masked(self) -> bool:
+        """Whether some pixels lie outside the particles."""
+        return self.mask_bits is not None
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Names of the space axes, in order: plane, row, column; a line has rows."""
+        return {1: ("row",), 2: ("row", "column"), 3: ("plane", "row", "column")}[self.ndim]
+
+    def centres(self) -> tuple[np.ndarray, ...]:
+        """Pixel centres along each axis, in units of length."""
+        return tuple((np.arange(n) + 0.5) * h for n, h in zip(self.shape, self.spacing))
+
+    def crop(self, *windows: slice) -> "Domain":
+        """The part of the domain inside one slice an axis; slices must have step one.
+
+        A periodic axis that is really cut becomes no-flux, because its ends no longer meet.
+        """
+        if len(windows) != self.ndim:
+            raise ValueError(f"`crop` needs one slice for each of the axes {self.axes}, got {len(windows)}.")
+        spans = [w.indices(n) for w, n in zip(windows, self.shape)]
+        for axis, w, (start, stop, step), n in zip(self.axes, windows, spans, self.shape):
+            if step != 1 or stop <= start:
+                raise ValueError(
+                    f"crop along `{axis}` must keep at least one of its {n} pixels with step 1, got {w}."
+                )
+        mask = self.inside[tuple(windows)] if self.masked else None
+        if mask is not None and not mask.any():
+            raise ValueError(f"crop {windows} keeps no pixel inside the particles; move the window.")
+        shape = tuple(stop - start for start, stop, _ in spans)
+        boundary = tuple(
+            "no-flux" if b == "periodic" and n != m else b for b, n, m in zip(self.boundary, shape, self.shape)
+        )
+        return Domain(shape, self.spacing, boundary, mask)

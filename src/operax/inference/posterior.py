@@ -1,0 +1,105 @@
+"""Posterior: draws of an equation, and bands on any quantity computed from it."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from ..physics.equations import AbstractEquation
+from .fit import Fit
+from .problem import Problem
+
+
+class Posterior(eqx.Module):
+    """What the movie and the prior say about an equation.
+
+    Parameters
+    ----------
+    best
+        The most probable equation.
+    draws
+        The same equation with a leading axis of draws on every leaf.
+    method
+        How the draws were made, in words.
+    notes
+        What to know before believing them.
+    """
+
+    best: AbstractEquation
+    draws: AbstractEquation
+    fit: Fit
+    method: str = eqx.field(static=True)
+    notes: tuple[str, ...] = eqx.field(default=(), static=True)
+
+    def __call__(self, quantity: Callable[[AbstractEquation], Array]) -> Float[Array, "draw *shape"]:
+        """A quantity for every draw, e.g. ``posterior(lambda e: e.diffusivity(c))``."""
+        return jax.vmap(quantity)(self.draws)
+
+    def band(self, quantity: Callable[[AbstractEquation], Array], level: float = 0.95) -> Float[Array, "3 *shape"]:
+        """Lower edge, median and upper edge of the central band that holds ``level`` of the draws, pointwise."""
+        if not 0 < level < 1:
+            raise ValueError(f"`level` must lie between 0 and 1, got {level}.")
+        return jnp.quantile(self(quantity), jnp.array([0.5 - level / 2, 0.5, 0.5 + level / 2]), axis=0)
+
+    def as_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+        """Draws, optimum and diagnostics by name, for `operax.save`."""
+        arrays = {"start_coordinates": np.asarray(self.fit.starts), "history": np.asarray(self.fit.history)}
+        arrays["chi2"] = np.asarray(self.fit.chi2)
+        for tree, kind in ((self.draws, "draws"), (self.best, "best")):
+            for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+                arrays[f"{kind}{jax.tree_util.keystr(path)}"] = np.asarray(leaf)
+        return arrays, {
+            "method": self.method,
+            "result": self.fit.result,
+            "equation": str(self.best),
+            "notes": "\n".join(self.notes),
+        }
+
+
+def laplace(
+    fit: Fit, problem: Problem, *, key: Key[Array, ""], draws: int = 1000, residual_scale: bool = False
+) -> Posterior:
+    """Gaussian posterior from the Gauss–Newton curvature at the optimum, start states marginalised.
+
+    Parameters
+    ----------
+    fit, problem
+        The fit and what it was fitted to.
+    key
+        Random key.
+    draws
+        Number of draws.
+    residual_scale
+        Widen every band by √χ² where the reduced χ² exceeds one, for an equation that does not explain the
+        movie down to its noise. A stopgap: residuals of a wrong equation are correlated, which this ignores.
+
+    Raises
+    ------
+    RuntimeError
+        If the curvature is not positive, so that there is no Gaussian.
+
+    Notes
+    -----
+    Exact for a linear problem. Where draws reach into curvature of the posterior the bands are too narrow or
+    lopsided; compare with `sample`. With `Given` starts that carry noise the bands are far too narrow.
+    """
+    del problem
+    theta, unravel = jax.flatten_util.ravel_pytree(fit.equation)
+    values, vectors = np.linalg.eigh(np.asarray(fit.normal.schur(), float))
+    if not values.min() > 0:
+        raise RuntimeError(
+            f"the curvature at the optimum is not positive (smallest eigenvalue {values.min():g}); the fit has not "
+            f"converged ({fit.result})."
+        )
+    notes = []
+    scale = 1.0
+    chi2 = float(fit.chi2)
+    if residual_scale and chi2 > 1:
+        scale = np.sqrt(chi2)
+        notes.append(f"bands widened {scale:.1f} times because the reduced χ² is {chi2:.1f}")
+    normal = jax.random.normal(key, (draws, theta.size), theta.dtype)
+    spread = jnp.asarray(vectors / np.sqrt(values) * scale, theta.dtype)
+    return Posterior(fit.equation, jax.vmap(unravel)(theta + normal @ spread.T), fit, "laplace", tuple(notes))

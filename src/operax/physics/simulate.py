@@ -1,0 +1,258 @@
+"""Solve an equation forward in time: one scan that has forward and reverse derivatives, or diffrax adaptively."""
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ..domain import Domain
+from ..movie import Movie
+from .equations import AbstractEquation
+from .steppers import ETDRK4, SemilinearTerm, coefficients, damping, step
+from .transforms import AbstractTransform, transform
+
+MOST_STEPS = 2**14
+
+
+class StepPlan(eqx.Module):
+    """A frozen choice of steps: how each interval between frames is cut, and the linear part.
+
+    Freezing makes the discrete solution a smooth function of the equation, so its derivatives are exact and
+    runs can be batched.
+
+    Parameters
+    ----------
+    legs
+        Number of equal legs in each interval between frames.
+    steps
+        Number of equal steps in every leg.
+    damping
+        The (A₂, A₄) of the linear part, see `SemilinearTerm`.
+    """
+
+    legs: tuple[int, ...] = eqx.field(static=True)
+    steps: int = eqx.field(static=True)
+    damping: Float[Array, "2"]
+
+
+def leg_durations(times: Float[Array, " time"], legs: tuple[int, ...]) -> Float[Array, " legs"]:
+    return jnp.repeat(jnp.diff(times) / np.asarray(legs), np.asarray(legs), total_repeat_length=sum(legs))
+
+
+def advance(
+    equation: AbstractEquation,
+    geometry: AbstractTransform,
+    plan: StepPlan,
+    duration: Float[Array, ""],
+    c: Float[Array, "*space"],
+    steps: int | None = None,
+) -> Float[Array, "*space"]:
+    """The state one leg of ``duration`` later, in ``plan.steps`` steps (or a traced number, then forward only)."""
+    term = SemilinearTerm(equation, geometry, plan.damping)
+    n = plan.steps if steps is None else steps
+    h = jnp.asarray(duration, c.dtype) / n
+    weights = coefficients(term.linear(c.dtype), h)
+
+    def once(_, c):
+        return step(lambda s: term.vf(0.0, s, None), geometry, weights, c)
+
+    return jax.lax.fori_loop(0, n, once, c)
+
+
+def trajectory(
+    equation: AbstractEquation,
+    geometry: AbstractTransform,
+    plan: StepPlan,
+    c0: Float[Array, "*space"],
+    times: Float[Array, " time"],
+) -> Float[Array, "time *space"]:
+    """Frames at ``times``, the first of them c0; one scan over legs, recomputed leg by leg in reverse mode."""
+
+    @jax.checkpoint
+    def leg(c, duration):
+        c = advance(equation, geometry, plan, duration, c)
+        return c, c
+
+    _, states = jax.lax.scan(leg, c0, leg_durations(times, plan.legs))
+    ends = np.cumsum(plan.legs) - 1
+    return jnp.concatenate([c0[None], states[ends]])
+
+
+def spanned(c: Array, margin: float) -> Float[Array, " 129"]:
+    """Compositions from the lowest in ``c`` to the highest and a fraction ``margin`` of the span beyond."""
+    low, high = jnp.min(c), jnp.max(c)
+    extra = margin * (high - low)
+    return jnp.linspace(low - extra, high + extra, 129).astype(c.dtype)
+
+
+def _reachable(c: Array) -> Float[Array, " 129"]:
+    """Compositions a run from ``c`` may reach: phases of a fraction between 0 and 1 may separate."""
+    low, high = jnp.min(c), jnp.max(c)
+    fraction = (low > -0.2) & (high < 1.2)
+    low = jnp.where(fraction, jnp.minimum(low, 0.02), low)
+    return jnp.linspace(low, jnp.where(fraction, jnp.maximum(high, 0.98), high), 129).astype(c.dtype)
+
+
+def _legs(times) -> tuple[int, ...]:
+    """Cut irregular intervals into legs no longer than one and a half times the shortest typical one."""
+    intervals = np.diff(np.asarray(times))
+    return tuple(int(n) for n in np.maximum(1, np.round(intervals / np.median(intervals))))
+
+
+@eqx.filter_jit
+def _pilot(equation, geometry, plan, c0, times, steps):
+    def leg(c, duration):
+        c = advance(equation, geometry, plan, duration, c, steps)
+        return c, c
+
+    # every leg's end is compared, also of those between frames
+    return jax.lax.scan(leg, c0, leg_durations(times, plan.legs))[1]
+
+
+def choose_plan(
+    equation: AbstractEquation,
+    c0: Float[Array, "*space"],
+    times: Float[Array, " time"],
+    domain: Domain,
+    *,
+    tolerance: float = 1e-4,
+) -> StepPlan:
+    """The coarsest plan (steps a leg a power of two) whose error stays below ``tolerance``.
+
+    The error is the root-mean-square difference of the worst frame to the run with half the steps, relative to
+    the spread of c over the run, divided by 15 as the scheme's order four allows (by 3 if it halves slower).
+
+    Raises
+    ------
+    RuntimeError
+        If even 2¹⁴ steps a leg do not reach it: the equation is ill-posed there, or the state has left
+        the range its laws are made for.
+    """
+    geometry = transform(domain)
+    inside = np.broadcast_to(domain.inside, c0.shape)
+    legs = _legs(times)
+    longest = float(np.max(np.diff(np.asarray(times)) / np.asarray(legs)))
+    range_, coarse, steps, error = _reachable(c0[inside]), None, 1, np.inf
+    while steps <= MOST_STEPS:
+        frozen = damping(equation, geometry, range_, longest / steps)
+        fine = _pilot(equation, geometry, StepPlan(legs, 1, frozen), c0, times, jnp.asarray(steps))
+        finite = bool(jnp.isfinite(fine).all())
+        if finite:
+            range_ = spanned(fine[:, inside], 0.05)
+        if coarse is not None and finite:
+            spread = float(jnp.std(fine[:, inside])) or 1.0
+            before, error = error, float(jnp.sqrt(jnp.mean((fine - coarse)[:, inside] ** 2, -1)).max()) / spread
+            if error / (15 if error < before / 8 else 3) <= tolerance:
+                return StepPlan(legs, steps, frozen)
+        coarse, steps = fine if finite else None, 2 * steps
+    raise RuntimeError(
+        f"no step plan reaches a relative error of {tolerance:g} within {MOST_STEPS} steps an interval "
+        f"(last difference {error:g}). Check that the diffusivity is positive where the movie goes, the units of "
+        "`times` and spacing, or ask for a larger tolerance."
+    )
+
+
+def simulate(
+    equation: AbstractEquation,
+    c0: Float[Array, "*space"],
+    times: Float[Array, " time"],
+    domain: Domain,
+    *,
+    dt: float | None = None,
+    rtol: float | None = None,
+    solver: diffrax.AbstractSolver | None = None,
+) -> Movie:
+    """Solve an equation from a start state.
+
+    Parameters
+    ----------
+    equation
+        What is solved; derivatives may be taken through its leaves.
+    c0
+        State at ``times[0]``, of the domain's shape.
+    times
+        Times of the frames, strictly increasing.
+    domain
+        Cells, boundary and mask.
+    dt
+        Longest step. With it the run is one scan with fixed steps that has forward and reverse derivatives.
+        ``None`` chooses the steps by halving them until frames agree to ``1e-4`` (needs concrete values).
+    rtol
+        With it diffrax steps adaptively to this relative (and absolute) tolerance a step, reverse mode only.
+    solver
+        A diffrax solver for the `SemilinearTerm`; default `ETDRK4`. Other solvers run through diffrax, at fixed
+        ``dt`` or at ``rtol``.
+
+    Returns
+    -------
+    Movie
+        One frame for each of ``times``; the first is ``c0``.
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree, or both ``dt`` and ``rtol`` are given, or a solver without either.
+    RuntimeError
+        If the solution is not finite, or no step plan is fine enough.
+    """
+    c0, times = jnp.asarray(c0, dtype=jnp.result_type(float, c0)), jnp.asarray(times, dtype=float)
+    _check(c0, times, domain, dt, rtol, solver)
+    if rtol is None and (solver is None or isinstance(solver, ETDRK4)):
+        plan = choose_plan(equation, c0, times, domain) if dt is None else _fixed_plan(equation, c0, times, domain, dt)
+        frames = _trajectory(equation, transform(domain), plan, c0, times)
+    else:
+        frames = _diffrax(equation, transform(domain), c0, times, dt, rtol, solver or ETDRK4())
+    if not isinstance(frames, jax.core.Tracer) and not bool(jnp.isfinite(frames).all()):
+        raise RuntimeError(
+            "the solution is not finite: take a smaller `dt`, or check that the diffusivity is positive where "
+            "the state goes."
+        )
+    return Movie(frames, times, domain)
+
+
+_trajectory = eqx.filter_jit(trajectory)
+
+
+def _check(c0, times, domain, dt, rtol, solver):
+    if c0.shape != domain.shape:
+        raise ValueError(f"`c0` must have the domain's shape {domain.shape}, got {c0.shape}.")
+    if times.ndim != 1 or times.size < 2:
+        raise ValueError(f"`times` must list at least two times, got shape {times.shape}.")
+    if not isinstance(times, jax.core.Tracer) and not bool((jnp.diff(times) > 0).all()):
+        raise ValueError("`times` must be strictly increasing; sort them and drop duplicates.")
+    if not isinstance(c0, jax.core.Tracer) and not bool(jnp.isfinite(c0).all()):
+        raise ValueError("`c0` must be finite everywhere; fill or mask the missing pixels first.")
+    if dt is not None and rtol is not None:
+        raise ValueError("give `dt` (fixed steps) or `rtol` (adaptive steps), not both.")
+    if dt is not None and not dt > 0:
+        raise ValueError(f"`dt` must be positive, got {dt}.")
+    if solver is not None and not isinstance(solver, ETDRK4) and dt is None and rtol is None:
+        raise ValueError("a `solver` of your own needs `dt` (fixed steps) or `rtol` (adaptive steps).")
+
+
+def _fixed_plan(equation, c0, times, domain, dt):
+    legs = _legs(times)
+    longest = float(np.max(np.diff(np.asarray(times)) / np.asarray(legs)))
+    steps = int(np.ceil(longest / dt * (1 - 1e-9)))
+    geometry = transform(domain)
+    range_ = _reachable(c0[np.nonzero(domain.inside)])
+    return StepPlan(legs, steps, damping(equation, geometry, range_, longest / steps))
+
+
+@eqx.filter_jit
+def _diffrax(equation, geometry, c0, times, dt, rtol, solver):
+    first = (times[1] - times[0]) / 16 if dt is None else dt
+    range_ = _reachable(c0[np.nonzero(geometry.domain.inside)])
+    term = SemilinearTerm(equation, geometry, damping(equation, geometry, range_, first))
+    if rtol is None:
+        controller: diffrax.AbstractStepSizeController = diffrax.ConstantStepSize()
+    else:
+        controller = diffrax.PIDController(rtol=rtol, atol=rtol)
+        solver = diffrax.HalfSolver(solver) if isinstance(solver, ETDRK4) else solver
+    solution = diffrax.diffeqsolve(
+        term, solver, times[0], times[-1], first, c0,
+        saveat=diffrax.SaveAt(ts=times), stepsize_controller=controller, max_steps=MOST_STEPS,
+    )  # fmt: skip
+    return solution.ys
