@@ -64,7 +64,9 @@ class Domain(eqx.Module):
                     "crop or transpose the mask to match the frames."
                 )
             if not mask.any():
-                raise ValueError("`inside` marks no pixel at all; pass `inside=None` for a domain without a mask.")
+                raise ValueError(
+                    "`inside` marks no pixel at all; pass `inside=None` for a domain without a mask."
+                )
             if not mask.all():
                 self.mask_bits = np.packbits(mask).tobytes()
 
@@ -125,6 +127,7 @@ class Domain(eqx.Module):
             raise ValueError(f"crop {windows} keeps no pixel inside the particles; move the window.")
         shape = tuple(stop - start for start, stop, _ in spans)
         boundary = tuple(
-            "no-flux" if b == "periodic" and n != m else b for b, n, m in zip(self.boundary, shape, self.shape)
+            "no-flux" if b == "periodic" and n != m else b
+            for b, n, m in zip(self.boundary, shape, self.shape)
         )
         return Domain(shape, self.spacing, boundary, mask)

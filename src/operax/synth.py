@@ -83,7 +83,11 @@ def particles(size: int) -> Bool[np.ndarray, "size size"]:
     """Mask of three platelets, as LiFePO4 particles lie in an STXM frame: rounded, of unequal size and tilt."""
     row, column = (np.mgrid[:size, :size] + 0.5) / size
     mask = np.zeros((size, size), bool)
-    for r, c, long, short, tilt in ((0.28, 0.30, 0.24, 0.19, 0.5), (0.70, 0.36, 0.24, 0.16, -0.3), (0.50, 0.78, 0.30, 0.15, 1.4)):
+    for r, c, long, short, tilt in (
+        (0.28, 0.30, 0.24, 0.19, 0.5),
+        (0.70, 0.36, 0.24, 0.16, -0.3),
+        (0.50, 0.78, 0.30, 0.15, 1.4),
+    ):
         along = (row - r) * np.cos(tilt) + (column - c) * np.sin(tilt)
         across = (column - c) * np.cos(tilt) - (row - r) * np.sin(tilt)
         mask |= (np.abs(across) / long) ** 3 + (np.abs(along) / short) ** 3 < 1

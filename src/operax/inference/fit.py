@@ -12,38 +12,17 @@ from ..movie import Movie
 from ..physics.equations import AbstractEquation
 from ..physics.simulate import StepPlan, choose_plan
 from ..physics.transforms import AbstractTransform, transform
-from .linearise import NormalEquations, linearise, misfit, negative_log_posterior, predict
+from .linearise import NormalEquations, misfit, predict
+from .optimise import LevenbergMarquardt, Point, descend
 from .problem import Problem
 
-_objective = eqx.filter_jit(negative_log_posterior)
-_linearise = eqx.filter_jit(linearise)
+# The first fit is made with steps coarser than the last, which is made to full accuracy.
+COARSE = 10.0
+# A long window is opened in these parts: the start of the movie leads the laws to where all of it can be followed.
+STAGES = (0.25, 0.5)
+
 _predict = eqx.filter_jit(predict)
 _misfit = eqx.filter_jit(misfit)
-
-
-class LevenbergMarquardt(eqx.Module):
-    """How hard to try.
-
-    Parameters
-    ----------
-    steps
-        Most accepted or rejected steps.
-    tolerance
-        Converged when the gain in log posterior that a full step promises is below this; a step that gains g
-        moves no law by more than √(2g) posterior standard deviations.
-    damping
-        First damping factor; it falls after good steps and grows after bad ones.
-    """
-
-    steps: int = eqx.field(default=60, static=True)
-    tolerance: float = eqx.field(default=1e-3, static=True)
-    damping: float = eqx.field(default=1e-2, static=True)
-
-    def __check_init__(self):
-        if self.steps < 1 or not self.tolerance > 0 or not self.damping > 0:
-            raise ValueError(
-                f"`steps`, `tolerance` and `damping` must be positive, got {self.steps}, {self.tolerance}, {self.damping}."
-            )
 
 
 class Fit(eqx.Module):
@@ -61,7 +40,7 @@ class Fit(eqx.Module):
         Reduced χ²: squared residuals over noise variance, per value scored. Well above one means that the
         equation, or the noise model, does not explain the movie.
     history
-        Minus the log posterior after every step tried that was accepted, first the starting value.
+        Minus the log posterior along the last descent, at full accuracy and on the whole movie.
     result
         Why the fit stopped, in words.
     rejected
@@ -111,81 +90,55 @@ def fit(
         If the equation cannot be solved from the starting point.
     """
     method = method or LevenbergMarquardt()
-    theta, unravel = jax.flatten_util.ravel_pytree(equation)
-    if theta.size == 0:
+    if not jax.tree.leaves(equation):
         raise ValueError(
             "the equation has no unknown number, so there is nothing to fit: give it a law with a prior, such as "
             "`laws.positive(1e-3, factor=3)` or `laws.Legendre(4)`."
         )
-    dtype = jnp.result_type(theta, problem.data.frames)
-    theta, xi = theta.astype(dtype), problem.starts.guess
+    xi = problem.starts.guess
+    point = Point(equation, xi, _plan(equation, xi, problem, COARSE), (), 0, 0)
+    for part in STAGES:
+        opening = eqx.tree_at(lambda p: p.weights, problem, problem.weights * _opening(problem, part))
+        rough = LevenbergMarquardt(method.steps, max(1.0, method.tolerance), method.damping)
+        point, _, _ = descend(point, opening, rough, progress)
+    while True:
+        point, normal, result = descend(point, problem, method, progress)
+        plan = _plan(point.equation, point.xi, problem, 1.0)
+        if plan.steps <= point.plan.steps:
+            break
+        point = eqx.tree_at(lambda p: p.plan, point, plan)
     geometry = transform(problem.data.domain)
-    plan = _plan(equation, xi, problem)
-    history, rejected, result = [], 0, f"stopped after {method.steps} steps, not converged"
-    damping, normal = method.damping, None
-    value = float(_objective(unravel(theta), xi, problem, geometry, plan))
-    if not np.isfinite(value):
-        raise RuntimeError(
-            "the equation cannot be solved from its starting point: make the prior's centre milder, or give "
-            "shorter windows (`Problem(..., window=3)`)."
-        )
-    history.append(value)
-    for step in range(method.steps):
-        if normal is None:
-            normal = _linearise(unravel(theta), xi, problem, geometry, plan)
-            promised = _promise(normal, 0.0)
-            if promised < method.tolerance:
-                renewed = _plan(unravel(theta), xi, problem)
-                if renewed.steps <= plan.steps:
-                    result = f"converged: a full step would gain {promised:.1e} in log posterior"
-                    break
-                # the laws found are stiffer than those the plan was made for: go on with finer steps
-                plan, normal = renewed, None
-                value = float(_objective(unravel(theta), xi, problem, geometry, plan))
-                continue
-        d_theta, d_xi = normal.newton_step(damping)
-        trial = float(_objective(unravel(theta + d_theta), xi + d_xi, problem, geometry, plan))
-        expected = _promise(normal, damping)
-        if np.isfinite(trial) and trial < value:
-            ratio = (value - trial) / expected
-            theta, xi, value, normal = theta + d_theta, xi + d_xi, trial, None
-            damping = damping / 5 if ratio > 0.75 else damping * 2 if ratio < 0.25 else damping / 2
-            history.append(value)
-        else:
-            rejected += 1
-            damping *= 8
-            if damping > 1e10:
-                result = "stopped: no step however short improves the fit; it may be at the solver's accuracy"
-                break
-        if progress is not None:
-            progress(step + 1, value, promised)
-    best = unravel(theta)
-    if normal is None:
-        normal = _linearise(best, xi, problem, geometry, plan)
-    chi2 = _misfit(best, xi, problem, geometry, plan) / problem.scored
-    return Fit(best, xi, jnp.asarray(-value), chi2, jnp.asarray(history), normal, plan, result, rejected)
-
-
-def _promise(normal: NormalEquations, damping: float) -> float:
-    """Decrease of the quadratic model by the step with this damping."""
-    d_theta, d_xi = normal.newton_step(damping)
-    slope = d_theta @ normal.gradient_laws + jnp.sum(d_xi * normal.gradient_starts)
-    curved = (
-        d_theta @ normal.laws @ d_theta
-        + 2 * jnp.einsum("p,wpm,wm->", d_theta, normal.cross, d_xi)
-        + jnp.einsum("wm,wmn,wn->", d_xi, normal.starts, d_xi)
+    chi2 = _misfit(point.equation, point.xi, problem, geometry, point.plan) / problem.scored
+    return Fit(
+        point.equation,
+        point.xi,
+        jnp.asarray(-point.history[-1]),
+        chi2,
+        jnp.asarray(point.history),
+        normal,
+        point.plan,
+        result,
+        point.rejected,
     )
-    return float(-slope - 0.5 * curved)
 
 
-def _plan(equation, xi, problem: Problem) -> StepPlan:
+def _opening(problem: Problem, part: float) -> Float[Array, "time *space"]:
+    """1 on the first part of every window's frames (two at least), 0 on the rest."""
+    mask = np.zeros((len(problem.data), *(1,) * problem.data.domain.ndim))
+    for window in problem.windows:
+        mask[list(window[: max(2, round(part * len(window)))])] = 1
+    return jnp.asarray(mask, problem.weights.dtype)
+
+
+def _plan(equation, xi, problem: Problem, looseness: float) -> StepPlan:
     """Steps fine enough that no law can be moved by a tenth of its posterior width.
 
     A solution error of norm e in units of the noise moves no law by more than e standard deviations, so the
-    root-mean-square error allowed is 0.1 / √(Σ weights). Judged on the first and the last window.
+    root-mean-square error allowed is 0.1 / √(Σ weights), times ``looseness``. Judged on the first and the
+    last window.
     """
     times, _, _ = problem.legs()
-    allowed = 0.1 / float(jnp.sqrt(jnp.sum(problem.weights)))
+    allowed = 0.1 * looseness / float(jnp.sqrt(jnp.sum(problem.weights)))
     spread = float(jnp.std(problem.data.frames[:, problem.data.domain.inside])) or 1.0
     tolerance = float(np.clip(allowed / spread, 1e-5, 1e-2))
     plans = [
@@ -202,7 +155,9 @@ def fitted(fit: Fit, problem: Problem) -> Movie:
     geometry: AbstractTransform = transform(problem.data.domain)
     legs = _predict(fit.equation, fit.starts, problem, geometry, fit.plan)
     skip = 1 if problem.starts.lead == 0 else 0
-    reached = [(frame, w, k) for w, frames in enumerate(problem.windows) for k, frame in enumerate(frames[skip:])]
+    reached = [
+        (frame, w, k) for w, frames in enumerate(problem.windows) for k, frame in enumerate(frames[skip:])
+    ]
     frame, w, k = (np.array(x) for x in zip(*sorted(dict(((r[0]), r) for r in reached).values())))
     data = problem.data[frame] if len(frame) < len(problem.data) else problem.data
     everything = tuple(range(1 - len(data), len(data)))

@@ -40,8 +40,21 @@ class NormalEquations(eqx.Module):
         inner = jnp.linalg.solve(n.starts, n.gradient_starts[..., None])[..., 0]
         right = n.gradient_laws - jnp.einsum("wpm,wm->p", n.cross, inner)
         laws = -jnp.linalg.solve(n.schur(), right)
-        starts = -inner - jnp.linalg.solve(n.starts, jnp.einsum("wpm,p->wm", n.cross, laws)[..., None])[..., 0]
+        starts = (
+            -inner - jnp.linalg.solve(n.starts, jnp.einsum("wpm,p->wm", n.cross, laws)[..., None])[..., 0]
+        )
         return laws, starts
+
+    def promise(self, damping: float) -> float:
+        """Decrease of the quadratic model by the step with this damping."""
+        laws, starts = self.newton_step(damping)
+        slope = laws @ self.gradient_laws + jnp.sum(starts * self.gradient_starts)
+        curved = (
+            laws @ self.laws @ laws
+            + 2 * jnp.einsum("p,wpm,wm->", laws, self.cross, starts)
+            + jnp.einsum("wm,wmn,wn->", starts, self.starts, starts)
+        )
+        return float(-slope - 0.5 * curved)
 
 
 def _observed(problem: Problem, frames):

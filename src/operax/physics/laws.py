@@ -157,7 +157,9 @@ class Unknown(AbstractLaw):
         _check_std(self.std)
 
     def __call__(self, c):
-        return jnp.broadcast_to(self.mean + self.std * self.coordinate, jnp.shape(c)).astype(jnp.result_type(c))
+        return jnp.broadcast_to(self.mean + self.std * self.coordinate, jnp.shape(c)).astype(
+            jnp.result_type(c)
+        )
 
     @property
     def uniform(self):
@@ -282,7 +284,9 @@ class Spline(AbstractLaw):
 
         def spline(x):
             # Cox-de Boor recursion on the repeated knot vector; the last interval is closed on the right
-            inside = [(x >= a) & ((x < b) | ((b == t[-1]) & (x <= b))) & (a < b) for a, b in zip(t[:-1], t[1:])]
+            inside = [
+                (x >= a) & ((x < b) | ((b == t[-1]) & (x <= b))) & (a < b) for a, b in zip(t[:-1], t[1:])
+            ]
             basis = [jnp.where(hit, 1.0, 0.0).astype(x.dtype) for hit in inside]
             for k in (1, 2, 3):
                 rise = [(x - t[i]) / (t[i + k] - t[i]) if t[i + k] > t[i] else 0.0 for i in range(len(basis))]

@@ -143,7 +143,10 @@ def choose_plan(
             range_ = spanned(fine[:, inside], 0.05)
         if coarse is not None and finite:
             spread = float(jnp.std(fine[:, inside])) or 1.0
-            before, error = error, float(jnp.sqrt(jnp.mean((fine - coarse)[:, inside] ** 2, -1)).max()) / spread
+            before, error = (
+                error,
+                float(jnp.sqrt(jnp.mean((fine - coarse)[:, inside] ** 2, -1)).max()) / spread,
+            )
             if error / (15 if error < before / 8 else 3) <= tolerance:
                 return StepPlan(legs, steps, frozen)
         coarse, steps = fine if finite else None, 2 * steps
@@ -200,7 +203,11 @@ def simulate(
     c0, times = jnp.asarray(c0, dtype=jnp.result_type(float, c0)), jnp.asarray(times, dtype=float)
     _check(c0, times, domain, dt, rtol, solver)
     if rtol is None and (solver is None or isinstance(solver, ETDRK4)):
-        plan = choose_plan(equation, c0, times, domain) if dt is None else _fixed_plan(equation, c0, times, domain, dt)
+        plan = (
+            choose_plan(equation, c0, times, domain)
+            if dt is None
+            else _fixed_plan(equation, c0, times, domain, dt)
+        )
         frames = _trajectory(equation, transform(domain), plan, c0, times)
     else:
         frames = _diffrax(equation, transform(domain), c0, times, dt, rtol, solver or ETDRK4())

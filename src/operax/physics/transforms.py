@@ -173,7 +173,11 @@ def _axis_modes(n, h, boundary):
     if boundary == "no-flux":
         return _cosines(n) * np.sqrt(n), _eigenvalues(n, h, boundary)
     k, x = np.arange(1, (n - 1) // 2 + 1)[:, None], np.arange(n)[None]
-    waves = [np.ones((1, n)), np.sqrt(2) * np.cos(2 * np.pi * k * x / n), np.sqrt(2) * np.sin(2 * np.pi * k * x / n)]
+    waves = [
+        np.ones((1, n)),
+        np.sqrt(2) * np.cos(2 * np.pi * k * x / n),
+        np.sqrt(2) * np.sin(2 * np.pi * k * x / n),
+    ]
     values = _eigenvalues(n, h, boundary)
     squares = [values[:1], values[1 : len(k) + 1], values[1 : len(k) + 1]]
     if n % 2 == 0:
