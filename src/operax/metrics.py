@@ -102,15 +102,12 @@ def law_error(
     w = jnp.ones_like(truth) if weights is None else jnp.asarray(weights)
     if not estimate.shape == truth.shape == w.shape:
         raise ValueError(
-            f"`estimate`, `truth`, `weights` must share one grid, got {estimate.shape}, {truth.shape}, "
-            f"{w.shape}."
+            f"`estimate`, `truth`, `weights` must share one grid, got {estimate.shape}, {truth.shape}, {w.shape}."
         )
     return jnp.sqrt(jnp.sum(w * (estimate - truth) ** 2) / jnp.sum(w * truth**2))
 
 
-def coverage(
-    draws: Float[Array, "draw *shape"], truth: Float[Array, "*shape"], level: float
-) -> Float[Array, ""]:
+def coverage(draws: Float[Array, "draw *shape"], truth: Float[Array, "*shape"], level: float) -> Float[Array, ""]:
     """Fraction of the truth that lies inside the central band of the draws.
 
     Parameters
@@ -206,9 +203,7 @@ def whiteness(
     """
     r = np.asarray(residual, np.float32)
     if r.ndim < 2:
-        raise ValueError(
-            f"`residual` must have a time axis and at least one space axis, got shape {r.shape}."
-        )
+        raise ValueError(f"`residual` must have a time axis and at least one space axis, got shape {r.shape}.")
     mask = np.ones(r.shape[1:], bool) if inside is None else np.asarray(inside, bool)
     if mask.shape != r.shape[1:]:
         raise ValueError(f"`inside` must have the residual's space shape {r.shape[1:]}, got {mask.shape}.")
@@ -221,9 +216,7 @@ def whiteness(
     frames = 1 if len(r) > 1 else 0
     spans = [min(reach, n - 1) for n in mask.shape]
     lags = [
-        lag
-        for lag in product(range(-frames, frames + 1), *(range(-n, n + 1) for n in spans))
-        if lag > (0,) * r.ndim
+        lag for lag in product(range(-frames, frames + 1), *(range(-n, n + 1) for n in spans)) if lag > (0,) * r.ndim
     ]
     best, rho, significance = None, 0.0, -1.0
     for lag in lags:
@@ -306,9 +299,7 @@ def calibration(
     """
     y, mu, v = (np.asarray(a, float) for a in (observed, mean, variance))
     if not y.shape == mu.shape == v.shape:
-        raise ValueError(
-            f"`observed`, `mean`, `variance` must have one shape, got {y.shape}, {mu.shape}, {v.shape}."
-        )
+        raise ValueError(f"`observed`, `mean`, `variance` must have one shape, got {y.shape}, {mu.shape}, {v.shape}.")
     if bins < 1:
         raise ValueError(f"`bins` must be at least 1, got {bins}.")
     mask = np.ones(y.shape, bool) if inside is None else np.broadcast_to(np.asarray(inside, bool), y.shape)

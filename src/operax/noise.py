@@ -19,7 +19,7 @@ from .movie import Movie
 SIGNIFICANT = 5.0
 # ...and only if it changes the variance by this factor between the dark and the bright end.
 NOTICEABLE = 1.3
-# Correlations below this do not hurt a blind-spot network in our measurements, whatever their significance.
+# Correlations below this are not worth a warning, however significant: our choice, not a theorem.
 TOLERATED = 0.05
 # Differences beyond this many standard deviations are fronts, drift or spikes rather than noise.
 CLIP = 3.0

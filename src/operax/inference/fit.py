@@ -16,13 +16,10 @@ from .linearise import NormalEquations, misfit, predict
 from .optimise import LevenbergMarquardt, Point, descend
 from .problem import Problem
 
-# The first fit is made with steps coarser than the last, which is made to full accuracy.
-COARSE = 10.0
 # A long window is opened in these parts: the start of the movie leads the laws to where all of it can be followed.
 STAGES = (0.25, 0.5)
 
 _predict = eqx.filter_jit(predict)
-_misfit = eqx.filter_jit(misfit)
 
 
 class Fit(eqx.Module):
@@ -96,19 +93,14 @@ def fit(
             "`laws.positive(1e-3, factor=3)` or `laws.Legendre(4)`."
         )
     xi = problem.starts.guess
-    point = Point(equation, xi, _plan(equation, xi, problem, COARSE), (), 0, 0)
+    point = Point(equation, xi, _first_plan(equation, xi, problem), (), 0, 0)
     for part in STAGES:
         opening = eqx.tree_at(lambda p: p.weights, problem, problem.weights * _opening(problem, part))
         rough = LevenbergMarquardt(method.steps, max(1.0, method.tolerance), method.damping)
         point, _, _ = descend(point, opening, rough, progress)
-    while True:
-        point, normal, result = descend(point, problem, method, progress)
-        plan = _plan(point.equation, point.xi, problem, 1.0)
-        if plan.steps <= point.plan.steps:
-            break
-        point = eqx.tree_at(lambda p: p.plan, point, plan)
+    point, normal, result = descend(point, problem, method, progress)
     geometry = transform(problem.data.domain)
-    chi2 = _misfit(point.equation, point.xi, problem, geometry, point.plan) / problem.scored
+    chi2 = misfit(problem, _predict(point.equation, point.xi, problem, geometry, point.plan)) / problem.scored
     return Fit(
         point.equation,
         point.xi,
@@ -130,24 +122,12 @@ def _opening(problem: Problem, part: float) -> Float[Array, "time *space"]:
     return jnp.asarray(mask, problem.weights.dtype)
 
 
-def _plan(equation, xi, problem: Problem, looseness: float) -> StepPlan:
-    """Steps fine enough that no law can be moved by a tenth of its posterior width.
-
-    A solution error of norm e in units of the noise moves no law by more than e standard deviations, so the
-    root-mean-square error allowed is 0.1 / √(Σ weights), times ``looseness``. Judged on the first and the
-    last window.
-    """
+def _first_plan(equation, xi, problem: Problem) -> StepPlan:
+    """A rough plan to begin with; the descent refines it as the laws need."""
     times, _, _ = problem.legs()
-    allowed = 0.1 * looseness / float(jnp.sqrt(jnp.sum(problem.weights)))
-    spread = float(jnp.std(problem.data.frames[:, problem.data.domain.inside])) or 1.0
-    tolerance = float(np.clip(allowed / spread, 1e-5, 1e-2))
-    plans = [
-        choose_plan(
-            equation, problem.starts.state(w, xi[w]), times[w], problem.data.domain, tolerance=tolerance
-        )
-        for w in sorted({0, len(times) - 1})
-    ]
-    return max(plans, key=lambda plan: plan.steps)
+    start = problem.starts.state(0, xi[0])
+    plan = choose_plan(equation, start, times[0], problem.data.domain, tolerance=1e-2)
+    return eqx.tree_at(lambda p: p.steps, plan, jnp.asarray(plan.steps))
 
 
 def fitted(fit: Fit, problem: Problem) -> Movie:
@@ -155,9 +135,7 @@ def fitted(fit: Fit, problem: Problem) -> Movie:
     geometry: AbstractTransform = transform(problem.data.domain)
     legs = _predict(fit.equation, fit.starts, problem, geometry, fit.plan)
     skip = 1 if problem.starts.lead == 0 else 0
-    reached = [
-        (frame, w, k) for w, frames in enumerate(problem.windows) for k, frame in enumerate(frames[skip:])
-    ]
+    reached = [(frame, w, k) for w, frames in enumerate(problem.windows) for k, frame in enumerate(frames[skip:])]
     frame, w, k = (np.array(x) for x in zip(*sorted(dict(((r[0]), r) for r in reached).values())))
     data = problem.data[frame] if len(frame) < len(problem.data) else problem.data
     everything = tuple(range(1 - len(data), len(data)))

@@ -33,16 +33,15 @@ class NormalEquations(eqx.Module):
 
     def newton_step(self, damping: float) -> tuple[Float[Array, " p"], Float[Array, "window m"]]:
         """Levenberg–Marquardt step: every diagonal entry of the curvature grown by the factor 1 + damping."""
-        grow = lambda a: a + damping * a * jnp.eye(a.shape[-1], dtype=a.dtype)
-        n = NormalEquations(
-            grow(self.laws), self.cross, grow(self.starts), self.gradient_laws, self.gradient_starts
-        )
+
+        def grow(a):
+            return a + damping * a * jnp.eye(a.shape[-1], dtype=a.dtype)
+
+        n = NormalEquations(grow(self.laws), self.cross, grow(self.starts), self.gradient_laws, self.gradient_starts)
         inner = jnp.linalg.solve(n.starts, n.gradient_starts[..., None])[..., 0]
         right = n.gradient_laws - jnp.einsum("wpm,wm->p", n.cross, inner)
         laws = -jnp.linalg.solve(n.schur(), right)
-        starts = (
-            -inner - jnp.linalg.solve(n.starts, jnp.einsum("wpm,p->wm", n.cross, laws)[..., None])[..., 0]
-        )
+        starts = -inner - jnp.linalg.solve(n.starts, jnp.einsum("wpm,p->wm", n.cross, laws)[..., None])[..., 0]
         return laws, starts
 
     def promise(self, damping: float) -> float:
@@ -80,17 +79,10 @@ def predict(
     return jax.lax.map(window, (jnp.arange(len(xi)), xi, times))
 
 
-def misfit(
-    equation: AbstractEquation,
-    xi: Float[Array, "window m"],
-    problem: Problem,
-    geometry: AbstractTransform,
-    plan: StepPlan,
-) -> Float[Array, ""]:
-    """χ², the noise-weighted sum of squared residuals."""
+def misfit(problem: Problem, predicted: Float[Array, "window leg *space"]) -> Float[Array, ""]:
+    """χ², the noise-weighted sum of squared residuals of what `predict` returned."""
     _, frames, weights = problem.legs()
-    residual = _residual(frames, weights, predict(equation, xi, problem, geometry, plan))
-    return jnp.sum(weights * residual**2)
+    return jnp.sum(weights * _residual(frames, weights, predicted) ** 2)
 
 
 def _residual(frames, weights, predicted):
@@ -98,10 +90,15 @@ def _residual(frames, weights, predicted):
     return jnp.where(weights > 0, frames - predicted, 0)
 
 
-def negative_log_posterior(equation, xi, problem, geometry, plan) -> Float[Array, ""]:
+def negative_log_posterior(
+    equation: AbstractEquation,
+    xi: Float[Array, "window m"],
+    problem: Problem,
+    predicted: Float[Array, "window leg *space"],
+) -> Float[Array, ""]:
     """½ χ² + ½ |θ|² + ½ |ξ|², minus the log posterior up to a constant."""
     prior = sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(equation)) + jnp.sum(xi**2)
-    return 0.5 * (misfit(equation, xi, problem, geometry, plan) + prior)
+    return 0.5 * (misfit(problem, predicted) + prior)
 
 
 def linearise(

@@ -38,9 +38,7 @@ class Posterior(eqx.Module):
         """A quantity for every draw, e.g. ``posterior(lambda e: e.diffusivity(c))``."""
         return jax.vmap(quantity)(self.draws)
 
-    def band(
-        self, quantity: Callable[[AbstractEquation], Array], level: float = 0.95
-    ) -> Float[Array, "3 *shape"]:
+    def band(self, quantity: Callable[[AbstractEquation], Array], level: float = 0.95) -> Float[Array, "3 *shape"]:
         """Lower edge, median and upper edge of the central band that holds ``level`` of the draws, pointwise."""
         if not 0 < level < 1:
             raise ValueError(f"`level` must lie between 0 and 1, got {level}.")

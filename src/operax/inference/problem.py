@@ -64,14 +64,14 @@ class Problem(eqx.Module):
         start: PreRoll | Given | None = None,
     ):
         states = data if states is None else states
+        # solved in JAX's default precision, whatever precision the file had
+        data, states = (m.replace(frames=m.frames.astype(float)) for m in (data, states))
         start = PreRoll() if start is None else start
         _check_movies(data, states)
         self.data, self.observe = data, observe or _as_seen
         variance = _variance(data, states, noise)
         self.windows = _windows(len(data), window, isinstance(start, Given))
-        scored = (
-            jnp.ones(data.frames.shape, data.frames.dtype) if weights is None else _weights(weights, data)
-        )
+        scored = jnp.ones(data.frames.shape, data.frames.dtype) if weights is None else _weights(weights, data)
         if isinstance(start, Given):
             scored = scored * _unread(states, self.windows)
         scored = jnp.where(jnp.asarray(data.domain.inside), scored / variance, 0)
@@ -147,9 +147,7 @@ def _windows(frames, window, given_starts):
     if window is None:
         return (tuple(range(frames)),)
     if not (isinstance(window, int) and 2 <= window <= frames):
-        raise ValueError(
-            f"`window` must be a number of frames from 2 to {frames}, or None for all, got {window!r}."
-        )
+        raise ValueError(f"`window` must be a number of frames from 2 to {frames}, or None for all, got {window!r}.")
     # a given start only serves the frames after it, so windows share their end frames; unknown starts need not
     stride = window - 1 if given_starts else window
     cuts = [tuple(range(i, min(i + window, frames))) for i in range(0, frames, stride)]
@@ -163,9 +161,7 @@ def _weights(weights, data):
         raise ValueError(
             f"`weights` must be broadcastable to the frames' {data.frames.shape}, got {jnp.shape(weights)}."
         ) from None
-    if not isinstance(weights, jax.core.Tracer) and not bool(
-        (weights >= 0).all() & jnp.isfinite(weights).all()
-    ):
+    if not isinstance(weights, jax.core.Tracer) and not bool((weights >= 0).all() & jnp.isfinite(weights).all()):
         raise ValueError("`weights` must be finite, zero or positive.")
     return weights
 

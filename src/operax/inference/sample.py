@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Key
 
 from ..physics.transforms import transform
 from .fit import Fit
-from .linearise import NormalEquations, negative_log_posterior
+from .linearise import NormalEquations, negative_log_posterior, predict
 from .posterior import Posterior
 from .problem import Problem
 
@@ -27,9 +27,7 @@ def _factor(normal: NormalEquations) -> np.ndarray:
         joint[block, block] = normal.starts[w]
     values, vectors = np.linalg.eigh(joint)
     if not values.min() > 0:
-        raise RuntimeError(
-            f"the curvature at the optimum is not positive (smallest eigenvalue {values.min():g})."
-        )
+        raise RuntimeError(f"the curvature at the optimum is not positive (smallest eigenvalue {values.min():g}).")
     return vectors / np.sqrt(values)
 
 
@@ -80,20 +78,22 @@ def sample(
     A. Vehtari et al., Bayesian Anal. 16, 667 (2021), doi:10.1214/20-BA1221, for r-hat.
     """
     if chains < 1 or draws < 4 or warmup < 20:
-        raise ValueError(
-            f"`chains` must be at least 1, `draws` 4 and `warmup` 20, got {chains}, {draws} and {warmup}."
-        )
+        raise ValueError(f"`chains` must be at least 1, `draws` 4 and `warmup` 20, got {chains}, {draws} and {warmup}.")
     theta, unravel = jax.flatten_util.ravel_pytree(fit.equation)
     p, shape = theta.size, fit.starts.shape
     centre = jnp.concatenate([theta, fit.starts.ravel().astype(theta.dtype)])
     factor = jnp.asarray(_factor(fit.normal), theta.dtype)
     geometry = transform(problem.data.domain)
+    # reverse derivatives need a number of steps that is fixed
+    plan = eqx.tree_at(lambda p: p.steps, fit.plan, int(fit.plan.steps))
 
     @eqx.filter_jit
     def run(key, problem, geometry, plan):
         def log_density(z):
             x = centre + factor @ z
-            return -negative_log_posterior(unravel(x[:p]), x[p:].reshape(shape), problem, geometry, plan)
+            equation, xi = unravel(x[:p]), x[p:].reshape(shape)
+            predicted = predict(equation, xi, problem, geometry, plan)
+            return -negative_log_posterior(equation, xi, problem, predicted)
 
         warm_key, start_key, draw_key = jax.random.split(key, 3)
         warm = blackjax.window_adaptation(blackjax.nuts, log_density, progress_bar=False)
@@ -109,7 +109,7 @@ def sample(
 
     kept, divergent = [], 0
     for chain, chain_key in enumerate(jax.random.split(key, chains)):
-        positions, diverged = run(chain_key, problem, geometry, fit.plan)
+        positions, diverged = run(chain_key, problem, geometry, plan)
         kept.append(np.asarray(positions))
         divergent += int(diverged.sum())
         if progress is not None:
@@ -126,13 +126,9 @@ def sample(
 
 def _diagnosis(chains: Float[Array, "chain draw p"], divergent: int) -> tuple[str, ...]:
     size = float(np.min(blackjax.diagnostics.effective_sample_size(chains)))
-    notes = [
-        f"{chains.shape[0]} chains of {chains.shape[1]} draws, effective sample size at least {size:.0f}"
-    ]
+    notes = [f"{chains.shape[0]} chains of {chains.shape[1]} draws, effective sample size at least {size:.0f}"]
     if chains.shape[0] > 1:
         r_hat = float(np.max(blackjax.diagnostics.potential_scale_reduction(chains)))
         notes.append(f"r-hat at most {r_hat:.3f}" + ("" if r_hat < 1.01 else ": above 1.01, run longer"))
-    notes.append(
-        f"{divergent} divergences" + ("" if divergent == 0 else ": the bands may miss narrow regions")
-    )
+    notes.append(f"{divergent} divergences" + ("" if divergent == 0 else ": the bands may miss narrow regions"))
     return tuple(notes)

@@ -16,9 +16,9 @@ from ..physics.transforms import smooth_modes
 # Modes whose prior amplitude is below this part of the largest are left out.
 FAINTEST = 0.05
 MOST_MODES = 400
-# The prior amplitude must not yet fall where the frames still have structure: with k_c at nine tenths of it
-# (ROOM = 1) laws came out wrong by many standard deviations under a perfect χ², see docs/decisions.md.
-ROOM = 1.7
+# The prior amplitude must not yet fall where the frames still have structure: with k_c just where nine tenths of
+# it lie, laws came out wrong by many standard deviations under a perfect χ², see docs/decisions.md.
+STRUCTURE, ROOM = 0.97, 1.5
 
 
 class Given(eqx.Module):
@@ -42,8 +42,8 @@ class PreRoll(eqx.Module):
     lead
         Time before the first frame, in the movie's unit; ``None`` for one median frame interval.
     cutoff
-        Wavenumber k_c of the prior amplitude exp(-(k/k_c)²/2), radians per length; ``None`` takes 1.7 times
-        the wavenumber below which nine tenths of the structure of the first frames lies.
+        Wavenumber k_c of the prior amplitude exp(-(k/k_c)²/2), radians per length; ``None`` takes 1.5 times
+        the wavenumber below which 97 % of the structure of the first frames lies.
     """
 
     lead: float | None = eqx.field(default=None, static=True)
@@ -70,14 +70,10 @@ class Starts(eqx.Module):
 
 def given(states: Movie, firsts: tuple[int, ...]) -> Starts:
     base = states.frames[np.asarray(firsts)]
-    return Starts(
-        base, jnp.zeros((0, *base.shape[1:]), base.dtype), jnp.zeros((len(firsts), 0), base.dtype), 0.0
-    )
+    return Starts(base, jnp.zeros((0, *base.shape[1:]), base.dtype), jnp.zeros((len(firsts), 0), base.dtype), 0.0)
 
 
-def unknown(
-    kind: PreRoll, states: Movie, variance: Float[Array, "time *space"], firsts: tuple[int, ...]
-) -> Starts:
+def unknown(kind: PreRoll, states: Movie, variance: Float[Array, "time *space"], firsts: tuple[int, ...]) -> Starts:
     """Resolve a `PreRoll` on frames with noise ``variance``.
 
     The centre and the overall spread are those of the first frames; the guess is their Wiener estimate in the
@@ -108,7 +104,7 @@ def unknown(
 
 
 def _structure_cutoff(deviation, noise, domain: Domain) -> float:
-    """`ROOM` times the wavenumber below which nine tenths of the noise-free mean square of the frames lies."""
+    """`ROOM` times the wavenumber below which `STRUCTURE` of the noise-free mean square of the frames lies."""
     shortest = 2 * min(h for h, n in zip(domain.spacing, domain.shape) if n > 1)
     modes, k = smooth_modes(domain, 2 * np.pi / shortest / 2)
     pixels = domain.inside.sum()
@@ -116,5 +112,5 @@ def _structure_cutoff(deviation, noise, domain: Domain) -> float:
     energy = np.maximum(np.cumsum((amplitudes**2).mean(0) - noise / pixels), 0)
     if energy.max() <= 0:
         return float(k[min(len(k) - 1, 8)])
-    reached = int(np.argmax(np.maximum.accumulate(energy) >= 0.9 * energy.max()))
+    reached = int(np.argmax(np.maximum.accumulate(energy) >= STRUCTURE * energy.max()))
     return float(ROOM * max(k[reached], k[min(len(k) - 1, 3)]))

@@ -26,10 +26,6 @@ class AbstractEquation(eqx.Module):
     def stiffness(self, c: Float[Array, " n"]) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
         """Coefficients (a₂, a₄) of ∇² and −∇⁴ in the linearised rate at each composition in ``c``."""
 
-    @abc.abstractmethod
-    def diffusivity(self, c: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        """Fickian diffusivity D(c), length² per time."""
-
 
 class Diffusion(AbstractEquation):
     """Nonlinear diffusion with a source.
@@ -96,7 +92,8 @@ class CahnHilliard(AbstractEquation):
     def stiffness(self, c):
         return self.diffusivity(c), self.mobility(c) * self.kappa(c)
 
-    def diffusivity(self, c):
+    def diffusivity(self, c: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """Fickian diffusivity D(c) = M(c) dμ_h/dc, length² per time; negative where the phase is unstable."""
         return self.mobility(c) * derivative(self.potential, c)
 
     def energy(self, c: Float[Array, "*space"], domain: Domain, *, points: int = 400) -> Float[Array, ""]:

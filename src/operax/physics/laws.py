@@ -16,13 +16,20 @@ from jaxtyping import Array, Float
 
 # Compositions within this distance of 0 and 1 see the logarithm and c(1-c) continued, see `_extended`.
 EDGE = 1e-3
+# Fitted laws level off over this part of their span beyond its ends.
+LEVEL = 0.05
 
 
-def _extended(law: Callable, c: Array, low: float, high: float) -> Array:
-    """Evaluate ``law`` on [low, high] and continue it outside by its tangent, so it is C¹ everywhere."""
+def _extended(law: Callable, c: Array, low: float, high: float, reach: float = np.inf) -> Array:
+    """Evaluate ``law`` on [low, high] and continue it outside by its tangent, so it is C¹ everywhere.
+
+    With a finite ``reach`` the tangent levels off over that distance, so that a fitted polynomial or the
+    exponential of one stays within bounds where a trial run strays.
+    """
     inner = jnp.clip(c, low, high)
     value, slope = jax.jvp(law, (inner,), (jnp.ones_like(inner),))
-    return value + slope * (c - inner)
+    beyond = c - inner
+    return value + slope * (beyond if np.isinf(reach) else reach * jnp.tanh(beyond / reach))
 
 
 class AbstractLaw(eqx.Module):
@@ -157,9 +164,7 @@ class Unknown(AbstractLaw):
         _check_std(self.std)
 
     def __call__(self, c):
-        return jnp.broadcast_to(self.mean + self.std * self.coordinate, jnp.shape(c)).astype(
-            jnp.result_type(c)
-        )
+        return jnp.broadcast_to(self.mean + self.std * self.coordinate, jnp.shape(c)).astype(jnp.result_type(c))
 
     @property
     def uniform(self):
@@ -201,7 +206,7 @@ class Legendre(AbstractLaw):
     """Unknown Σₙ aₙ Pₙ(x), n = 1…degree, with x from -1 to 1 over ``span``.
 
     There is no constant term: the level is another law's business (``Unknown(...) + Legendre(2)``), and in a
-    chemical potential it cannot be seen. Outside ``span`` the law goes on along its tangent.
+    chemical potential it cannot be seen. Outside ``span`` the law goes on along its tangent and levels off.
 
     Parameters
     ----------
@@ -243,7 +248,7 @@ class Legendre(AbstractLaw):
                 total = total + a[k] * now
             return total
 
-        return _extended(series, c, low, high)
+        return _extended(series, c, low, high, LEVEL * (high - low))
 
     @property
     def uniform(self):
@@ -284,16 +289,15 @@ class Spline(AbstractLaw):
 
         def spline(x):
             # Cox-de Boor recursion on the repeated knot vector; the last interval is closed on the right
-            inside = [
-                (x >= a) & ((x < b) | ((b == t[-1]) & (x <= b))) & (a < b) for a, b in zip(t[:-1], t[1:])
-            ]
+            inside = [(x >= a) & ((x < b) | ((b == t[-1]) & (x <= b))) & (a < b) for a, b in zip(t[:-1], t[1:])]
             basis = [jnp.where(hit, 1.0, 0.0).astype(x.dtype) for hit in inside]
             for k in (1, 2, 3):
                 rise = [(x - t[i]) / (t[i + k] - t[i]) if t[i + k] > t[i] else 0.0 for i in range(len(basis))]
                 basis = [rise[i] * basis[i] + (1 - rise[i + 1]) * basis[i + 1] for i in range(len(basis) - 1)]
             return sum(a * b for a, b in zip(control, basis))
 
-        return _extended(spline, c, self.knots[0], self.knots[-1])
+        low, high = self.knots[0], self.knots[-1]
+        return _extended(spline, c, low, high, LEVEL * (high - low))
 
     @property
     def uniform(self):

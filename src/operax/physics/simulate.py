@@ -5,7 +5,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from ..domain import Domain
 from ..movie import Movie
@@ -27,13 +27,14 @@ class StepPlan(eqx.Module):
     legs
         Number of equal legs in each interval between frames.
     steps
-        Number of equal steps in every leg.
+        Number of equal steps in every leg. A Python integer unrolls into a scan, which has a reverse derivative;
+        an integer array is a loop whose length may change without compiling anew, forward derivatives only.
     damping
         The (A₂, A₄) of the linear part, see `SemilinearTerm`.
     """
 
     legs: tuple[int, ...] = eqx.field(static=True)
-    steps: int = eqx.field(static=True)
+    steps: int | Int[Array, ""]
     damping: Float[Array, "2"]
 
 
@@ -47,18 +48,16 @@ def advance(
     plan: StepPlan,
     duration: Float[Array, ""],
     c: Float[Array, "*space"],
-    steps: int | None = None,
 ) -> Float[Array, "*space"]:
-    """The state one leg of ``duration`` later, in ``plan.steps`` steps (or a traced number, then forward only)."""
+    """The state one leg of ``duration`` later."""
     term = SemilinearTerm(equation, geometry, plan.damping)
-    n = plan.steps if steps is None else steps
-    h = jnp.asarray(duration, c.dtype) / n
+    h = jnp.asarray(duration, c.dtype) / plan.steps
     weights = coefficients(term.linear(c.dtype), h)
 
     def once(_, c):
         return step(lambda s: term.vf(0.0, s, None), geometry, weights, c)
 
-    return jax.lax.fori_loop(0, n, once, c)
+    return jax.lax.fori_loop(0, plan.steps, once, c)
 
 
 def trajectory(
@@ -102,9 +101,9 @@ def _legs(times) -> tuple[int, ...]:
 
 
 @eqx.filter_jit
-def _pilot(equation, geometry, plan, c0, times, steps):
+def _pilot(equation, geometry, plan, c0, times):
     def leg(c, duration):
-        c = advance(equation, geometry, plan, duration, c, steps)
+        c = advance(equation, geometry, plan, duration, c)
         return c, c
 
     # every leg's end is compared, also of those between frames
@@ -137,7 +136,7 @@ def choose_plan(
     range_, coarse, steps, error = _reachable(c0[inside]), None, 1, np.inf
     while steps <= MOST_STEPS:
         frozen = damping(equation, geometry, range_, longest / steps)
-        fine = _pilot(equation, geometry, StepPlan(legs, 1, frozen), c0, times, jnp.asarray(steps))
+        fine = _pilot(equation, geometry, StepPlan(legs, jnp.asarray(steps), frozen), c0, times)
         finite = bool(jnp.isfinite(fine).all())
         if finite:
             range_ = spanned(fine[:, inside], 0.05)
@@ -200,14 +199,10 @@ def simulate(
     RuntimeError
         If the solution is not finite, or no step plan is fine enough.
     """
-    c0, times = jnp.asarray(c0, dtype=jnp.result_type(float, c0)), jnp.asarray(times, dtype=float)
+    c0, times = jnp.asarray(c0, dtype=float), jnp.asarray(times, dtype=float)
     _check(c0, times, domain, dt, rtol, solver)
     if rtol is None and (solver is None or isinstance(solver, ETDRK4)):
-        plan = (
-            choose_plan(equation, c0, times, domain)
-            if dt is None
-            else _fixed_plan(equation, c0, times, domain, dt)
-        )
+        plan = choose_plan(equation, c0, times, domain) if dt is None else _fixed_plan(equation, c0, times, domain, dt)
         frames = _trajectory(equation, transform(domain), plan, c0, times)
     else:
         frames = _diffrax(equation, transform(domain), c0, times, dt, rtol, solver or ETDRK4())

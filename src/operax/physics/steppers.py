@@ -95,8 +95,8 @@ def phi_functions(z: Float[Array, "*modes"]) -> tuple[Float[Array, "*modes"], ..
     phi1_far = jnp.expm1(far) / far
     phi2_far = (phi1_far - 1) / far
     phi3_far = (phi2_far - 1 / 2) / far
-    pick = lambda a, b: jnp.where(small, a, b)
-    return pick(phi1_near, phi1_far), pick(phi2_near, phi2_far), pick(phi3_near, phi3_far)
+    near_and_far = ((phi1_near, phi1_far), (phi2_near, phi2_far), (phi3_near, phi3_far))
+    return tuple(jnp.where(small, a, b) for a, b in near_and_far)
 
 
 class Coefficients(eqx.Module):

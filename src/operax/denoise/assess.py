@@ -1,0 +1,160 @@
+"""Judge a denoised movie without knowing the truth: residuals, calibration, risk, and what follows."""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ..metrics import Calibration, Whiteness, calibration, whiteness
+from ..movie import Movie
+from ..noise import Correlation, Gaussian, PoissonGaussian, autocorrelation
+from .denoiser import Denoiser, variances
+
+# Bounds on the variance of z in every bin of the predicted value. Outside of them the noise model or the
+# spread is off, and weighting the noisy pixel with them does harm.
+CALIBRATED = (0.9, 1.1)
+
+
+def standardised(blind: Movie, raw: Movie, noise: Gaussian | PoissonGaussian) -> Calibration:
+    """Calibration of raw pixels against their blind predictions, z = (y − μ) / √(s² + σ²(μ))."""
+    spread2, sigma2 = variances(blind, noise)
+    return calibration(raw.frames, blind.frames, spread2 + sigma2, raw.domain.inside)
+
+
+def calibrated(blind: Movie, raw: Movie, noise: Gaussian | PoissonGaussian) -> tuple[str, ...]:
+    """Reasons not to trust the predicted spreads; none if the variance of z is near one at every level."""
+    z = standardised(blind, raw, noise)
+    low, high = CALIBRATED
+    worst = np.asarray(z.binned_variance)
+    # Three standard errors of a variance, for small movies.
+    slack = 3 * np.sqrt(2 * worst.size / (len(raw) * raw.domain.inside.sum()))
+    if worst.min() >= low - slack and worst.max() <= high + slack:
+        return ()
+    at = int(np.argmax(np.abs(np.log(np.maximum(worst, 1e-6)))))
+    level, value = float(z.levels[at]), float(worst[at])
+    return (
+        f"spreads are not calibrated: the variance of z is {value:.2f} around the value {level:.3g}, "
+        f"it should lie between {low} and {high}; the noise model is wrong there or training was too short",
+    )
+
+
+def independent(correlation: Correlation) -> tuple[str, ...]:
+    """Reasons not to take noise for independent between pixels and frames; none if it is."""
+    if correlation.white and correlation.fresh:
+        return ()
+    return (
+        f"the noise of the raw movie is {correlation.verdict}; a blind-spot network takes such noise for "
+        "signal, so part of it is still in the result",
+    )
+
+
+class DenoiseReport(eqx.Module):
+    """What can be said about a denoised movie without the truth.
+
+    Parameters
+    ----------
+    noise
+        Correlation of the raw movie's noise.
+    residual
+        Whiteness of the standardised residual; of the blind one where there is a denoiser.
+    spreads
+        Calibration of raw pixels against their blind predictions; ``None`` without a denoiser.
+    risk
+        Mean squared error of the blind prediction, estimated without the truth as mean[(y − μ)² − σ²(μ)], in
+        squared units of the movie; ``None`` without a denoiser.
+    noise_variance
+        Mean variance of the noise: the mean squared error of the raw movie.
+    reasons
+        In words, what speaks against trusting the result; empty if nothing does.
+    """
+
+    noise: Correlation
+    residual: Whiteness
+    spreads: Calibration | None
+    risk: Float[Array, ""] | None
+    noise_variance: Float[Array, ""]
+    reasons: tuple[str, ...] = eqx.field(static=True)
+
+    @property
+    def trusted(self) -> bool:
+        """Whether nothing speaks against the result."""
+        return not self.reasons
+
+    @property
+    def verdict(self) -> str:
+        """One line for a table or a log."""
+        return "nothing speaks against it" if self.trusted else "; ".join(self.reasons)
+
+
+def assess(denoiser: Denoiser | None, raw: Movie, denoised: Movie, noise: Gaussian | PoissonGaussian) -> DenoiseReport:
+    """Judge a denoised movie from the raw one: whiteness, calibration, risk, and warnings in words.
+
+    Parameters
+    ----------
+    denoiser
+        What made ``denoised``; its blind prediction is judged, because the final one has used the pixel it
+        would be judged against. ``None`` for a classical method: only its plain residual can be looked at.
+    raw, denoised
+        The movie before and after.
+    noise
+        Noise model in the movie's units.
+
+    Raises
+    ------
+    ValueError
+        If the two movies do not have the same shape, or there are fewer than three frames.
+
+    Notes
+    -----
+    A white residual does not prove that fine detail survived; a correlated one proves that something went
+    wrong. The risk is the small difference of two large numbers: one percent of error in the noise
+    variance is one percent of that variance in the risk.
+
+    References
+    ----------
+    The risk of a blind prediction: Batson, Royer (2019), arXiv:1901.11365, proposition 1.
+    """
+    if raw.frames.shape != denoised.frames.shape:
+        raise ValueError(
+            f"`raw` and `denoised` must be one movie before and after, got shapes {raw.frames.shape} and "
+            f"{denoised.frames.shape}."
+        )
+    judged = denoised if denoiser is None else denoiser.blind(raw)
+    inside = raw.domain.inside
+    y, mu = np.asarray(raw.frames, float), np.asarray(judged.frames, float)
+    sigma2 = np.asarray(noise.variance(jnp.where(jnp.asarray(inside), judged.frames, 0)), float)
+    error2 = ((y - mu) ** 2)[:, inside].mean()
+    noise_variance = sigma2[:, inside].mean()
+    correlation = autocorrelation(raw)
+    reasons = independent(correlation)
+    # The error of an honest blind prediction holds this share of the residual's power. It is smooth, so it
+    # correlates by up to the share; and it is made of other frames' noise, so residuals correlate with it
+    # by twice their weight: 2 √(share / frames read) if all weigh alike.
+    share = 0.0 if denoiser is None else max(0.0, 1 - noise_variance / error2)
+    averaged = share if denoiser is None else share + 2 * np.sqrt(share / (2 * denoiser.network.reach))
+    floor = 1e-6 * noise_variance
+    residual = whiteness((y - mu) / np.sqrt(np.maximum(sigma2, floor)), inside, tolerance=max(0.02, averaged))
+    if not residual.white:
+        reasons += (f"the residual is {residual.verdict}: signal was removed, or noise is correlated",)
+    dtype = raw.frames.dtype
+    if denoiser is None:
+        if 0 in denoised.reads:
+            reasons += (
+                "the residual is not blind: the method has used the pixels it is judged against, so neither "
+                "its risk nor its calibration can be measured",
+            )
+        return DenoiseReport(correlation, residual, None, None, jnp.asarray(noise_variance, dtype), reasons)
+    if error2 < 0.97 * noise_variance:
+        reasons += (
+            f"the blind residual has {error2 / noise_variance:.2f} of the noise variance; a prediction that "
+            "has not seen the noise cannot come closer, so the noise is correlated or overestimated",
+        )
+    reasons += calibrated(judged, raw, noise)
+    return DenoiseReport(
+        correlation,
+        residual,
+        standardised(judged, raw, noise),
+        jnp.asarray(error2 - noise_variance, dtype),
+        jnp.asarray(noise_variance, dtype),
+        reasons,
+    )
