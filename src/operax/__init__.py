@@ -25,3 +25,6 @@ from .physics import Diffusion as Diffusion
 from .physics import laws as laws
 from .physics import simulate as simulate
 from .physics import steppers as steppers
+from .report import denoise_report as denoise_report
+from .report import plot as plot
+from .report import report as report

@@ -64,9 +64,7 @@ class Domain(eqx.Module):
                     "crop or transpose the mask to match the frames."
                 )
             if not mask.any():
-                raise ValueError(
-                    "`inside` marks no pixel at all; pass `inside=None` for a domain without a mask."
-                )
+                raise ValueError("`inside` marks no pixel at all; pass `inside=None` for a domain without a mask.")
             if not mask.all():
                 self.mask_bits = np.packbits(mask).tobytes()
 
@@ -119,15 +117,12 @@ class Domain(eqx.Module):
         spans = [w.indices(n) for w, n in zip(windows, self.shape)]
         for axis, w, (start, stop, step), n in zip(self.axes, windows, spans, self.shape):
             if step != 1 or stop <= start:
-                raise ValueError(
-                    f"crop along `{axis}` must keep at least one of its {n} pixels with step 1, got {w}."
-                )
+                raise ValueError(f"crop along `{axis}` must keep at least one of its {n} pixels with step 1, got {w}.")
         mask = self.inside[tuple(windows)] if self.masked else None
         if mask is not None and not mask.any():
             raise ValueError(f"crop {windows} keeps no pixel inside the particles; move the window.")
         shape = tuple(stop - start for start, stop, _ in spans)
         boundary = tuple(
-            "no-flux" if b == "periodic" and n != m else b
-            for b, n, m in zip(self.boundary, shape, self.shape)
+            "no-flux" if b == "periodic" and n != m else b for b, n, m in zip(self.boundary, shape, self.shape)
         )
         return Domain(shape, self.spacing, boundary, mask)

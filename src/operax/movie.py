@@ -86,9 +86,7 @@ class Movie(eqx.Module):
             except ValueError:
                 fits = False
             if not fits:
-                raise ValueError(
-                    f"`variance` must be broadcastable to the frames' {shape}, got {self.variance.shape}."
-                )
+                raise ValueError(f"`variance` must be broadcastable to the frames' {shape}, got {self.variance.shape}.")
         if len(self.units) != 3:
             raise ValueError(f"`units` must be three strings (length, time, value), got {self.units}.")
         self._check_values()
@@ -114,9 +112,7 @@ class Movie(eqx.Module):
         if self.variance is not None and _known(self.variance):
             v = np.asarray(self.variance)
             if not (v >= 0).all():
-                raise ValueError(
-                    f"`variance` must be zero or positive everywhere, its smallest value is {v.min():g}."
-                )
+                raise ValueError(f"`variance` must be zero or positive everywhere, its smallest value is {v.min():g}.")
 
     def __len__(self) -> int:
         return self.frames.shape[0]
@@ -177,18 +173,12 @@ class Movie(eqx.Module):
         correlated between pixels the true variance is larger.
         """
         if axis not in self.domain.axes or self.domain.ndim == 1:
-            raise ValueError(
-                f"`axis` must be one of {self.domain.axes} of a movie with two or more, got {axis!r}."
-            )
+            raise ValueError(f"`axis` must be one of {self.domain.axes} of a movie with two or more, got {axis!r}.")
         if self.domain.masked:
-            raise ValueError(
-                "`mean` of a masked movie is ambiguous; crop to a rectangle inside one particle first."
-            )
+            raise ValueError("`mean` of a masked movie is ambiguous; crop to a rectangle inside one particle first.")
         i = self.domain.axes.index(axis)
         kept = [k for k in range(self.domain.ndim) if k != i]
-        domain = Domain(
-            *([getattr(self.domain, name)[k] for k in kept] for name in ("shape", "spacing", "boundary"))
-        )
+        domain = Domain(*([getattr(self.domain, name)[k] for k in kept] for name in ("shape", "spacing", "boundary")))
         variance = None
         if self.variance is not None:
             variance = self._full_variance().mean(1 + i) / self.domain.shape[i]

@@ -28,9 +28,7 @@ def test_everything_reads_back_exactly(movie, tmp_path):
 def test_double_precision_reads_back_exactly(tmp_path):
     with jax.enable_x64(True):
         rng = np.random.default_rng(0)
-        movie = Movie(
-            rng.normal(size=(2, 3, 4)), [0.1, 1 / 3], Domain((3, 4), 1 / 7), variance=np.float64(0.1)
-        )
+        movie = Movie(rng.normal(size=(2, 3, 4)), [0.1, 1 / 3], Domain((3, 4), 1 / 7), variance=np.float64(0.1))
         assert movie.frames.dtype == np.float64
         save(tmp_path / "a.h5", movie)
         same(load(tmp_path / "a.h5"), movie)

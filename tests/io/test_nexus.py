@@ -133,9 +133,7 @@ def test_loops_of_links_end(tmp_path):
         file.attrs["default"] = "self"
     with pytest.raises(ValueError, match="loop of links"):
         load(tmp_path / "a.h5", dataset="one")
-    assert (
-        load(tmp_path / "a.h5", dataset="good", axes="tyx", spacing=1, times=1).frames.shape == FRAMES.shape
-    )
+    assert load(tmp_path / "a.h5", dataset="good", axes="tyx", spacing=1, times=1).frames.shape == FRAMES.shape
     with pytest.raises(ValueError, match="a\\.h5"):
         load(tmp_path / "a.h5")
 

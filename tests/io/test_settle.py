@@ -34,13 +34,9 @@ def test_times_as_interval_and_as_array():
     known = {"axes": ("time", "row", "column")}
     values = np.zeros((3, 2, 2))
     units = ("um", "s", "1")
-    np.testing.assert_allclose(
-        settle(stated(values, **known), spacing=2, times=0.5, units=units).times, [0, 0.5, 1]
-    )
+    np.testing.assert_allclose(settle(stated(values, **known), spacing=2, times=0.5, units=units).times, [0, 0.5, 1])
     times = [1.0, 2.0, 5.0]
-    np.testing.assert_allclose(
-        settle(stated(values, **known), spacing=2, times=times, units=units).times, times
-    )
+    np.testing.assert_allclose(settle(stated(values, **known), spacing=2, times=times, units=units).times, times)
     for bad in (0.0, -1.0, float("nan")):
         with pytest.raises(ValueError, match=r"a\.x: `times` as one number .* must be positive"):
             settle(stated(values, **known), spacing=1, times=bad, units=units)

@@ -24,9 +24,7 @@ def test_written_files_are_ome_for_others(plain, tmp_path):
 @pytest.mark.parametrize("colours", [(), (3,)])
 def test_images_volumes_and_colour_read_back(tmp_path, shape, colours):
     frames = np.random.default_rng(0).normal(size=(4, *shape, *colours)).astype(np.float32)
-    movie = Movie(
-        frames, [0, 1, 2.5, 9], Domain(shape, np.arange(1, len(shape) + 1) / 8), units=("nm", "ms", "1")
-    )
+    movie = Movie(frames, [0, 1, 2.5, 9], Domain(shape, np.arange(1, len(shape) + 1) / 8), units=("nm", "ms", "1"))
     save(tmp_path / "a.tif", movie)
     again = load(tmp_path / "a.tif")
     np.testing.assert_array_equal(again.frames, movie.frames)
@@ -35,9 +33,7 @@ def test_images_volumes_and_colour_read_back(tmp_path, shape, colours):
 
 
 def test_what_is_not_kept_is_said(movie, tmp_path):
-    with pytest.warns(
-        UserWarning, match=r"does not keep variance, the mask, the boundary, `reads`, .*'mol/L'"
-    ):
+    with pytest.warns(UserWarning, match=r"does not keep variance, the mask, the boundary, `reads`, .*'mol/L'"):
         save(tmp_path / "a.tif", movie)
     assert load(tmp_path / "a.tif").variance is None
 
@@ -88,9 +84,7 @@ def test_imagej_planes_are_not_taken_for_frames(tmp_path):
 
 
 def test_plain_stack_asks_for_all(tmp_path):
-    tifffile.imwrite(
-        tmp_path / "a.tif", FRAMES, metadata={"axes": "TYX"}, resolution=(72, 72), resolutionunit="INCH"
-    )
+    tifffile.imwrite(tmp_path / "a.tif", FRAMES, metadata={"axes": "TYX"}, resolution=(72, 72), resolutionunit="INCH")
     with pytest.raises(ValueError, match=r"pass `times=`.*pass `spacing=`"):
         load(tmp_path / "a.tif")
     assert load(tmp_path / "a.tif", times=1, spacing=1).units == ("px", "frame", "1")
@@ -111,9 +105,7 @@ def test_a_short_stack_is_not_taken_for_colour(tmp_path):
 
 
 def test_colour_is_a_channel_axis(tmp_path):
-    tifffile.imwrite(
-        tmp_path / "a.tif", np.zeros((4, 6, 8, 3), np.uint8), photometric="rgb", metadata={"axes": "TYXS"}
-    )
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 6, 8, 3), np.uint8), photometric="rgb", metadata={"axes": "TYXS"})
     assert load(tmp_path / "a.tif", times=1, spacing=1).axes == ("time", "row", "column", "channel")
 
 
@@ -158,9 +150,7 @@ def test_real_stacks(real):
         477,
         576,
     )
-    dark = load(
-        real("neutron_stepwedge_psi/bb_masked.tif"), times=[0.0], spacing=43.99, units=("um", "frame", "1")
-    )
+    dark = load(real("neutron_stepwedge_psi/bb_masked.tif"), times=[0.0], spacing=43.99, units=("um", "frame", "1"))
     assert dark.frames.shape == (1, 900, 1500)
 
 

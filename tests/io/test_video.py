@@ -39,9 +39,7 @@ def test_lossless_video_reads_back(tmp_path):
 
 def test_playback_rate_is_not_time(tmp_path):
     write(tmp_path / "a.avi", FRAMES, "-c:v", "ffv1")
-    with pytest.raises(
-        ValueError, match=r"the time of its frames is not stated; pass `times=`.*pass `spacing=`"
-    ):
+    with pytest.raises(ValueError, match=r"the time of its frames is not stated; pass `times=`.*pass `spacing=`"):
         load(tmp_path / "a.avi")
     with pytest.raises(ValueError, match="`dataset` cannot be used"):
         load(tmp_path / "a.avi", dataset=0)

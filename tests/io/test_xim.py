@@ -138,8 +138,6 @@ def test_real_stack(real):
         ("um", "eV", "counts"),
     )
     np.testing.assert_allclose(movie.domain.spacing, 0.08)
-    np.testing.assert_allclose(
-        movie.times, np.loadtxt(real("stxm_fe_l23_als/energy.txt")).reshape(-1), atol=2e-3
-    )
+    np.testing.assert_allclose(movie.times, np.loadtxt(real("stxm_fe_l23_als/energy.txt")).reshape(-1), atol=2e-3)
     assert float(movie.frames[0, 0, 0]) == 353
     np.testing.assert_allclose((movie.frames.min(), movie.frames.max()), (25.4, 435.5), atol=0.1)

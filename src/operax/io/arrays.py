@@ -26,16 +26,12 @@ def record(path: str | os.PathLike, dataset: str | int | None = None) -> Recordi
     if not zipped:
         if dataset is not None:
             raise ValueError(f"{path}: a .npy holds one array, `dataset` cannot be used; leave it out.")
-        return _recording(
-            path, "numpy .npy", *_header_of(path), lambda: _mapped(path)[...], lambda: _mapped(path)[0]
-        )
+        return _recording(path, "numpy .npy", *_header_of(path), lambda: _mapped(path)[...], lambda: _mapped(path)[0])
     with zipfile.ZipFile(path) as archive:
         names = [name.removesuffix(".npy") for name in archive.namelist()]
     chosen = names[0] if dataset is None and len(names) == 1 else dataset
     if chosen not in names:
-        raise ValueError(
-            f"{path}: `dataset` must be one of its arrays {', '.join(names[:8])}; got {dataset!r}."
-        )
+        raise ValueError(f"{path}: `dataset` must be one of its arrays {', '.join(names[:8])}; got {dataset!r}.")
     shape, dtype = _header_of(path, f"{chosen}.npy")
 
     def read() -> np.ndarray:
@@ -80,9 +76,7 @@ def _header_of(path, member: str | None = None) -> tuple[tuple[int, ...], np.dty
         )
     needed = int(np.prod(shape, dtype=object)) * dtype.itemsize
     if needed > held:
-        raise ValueError(
-            f"{path}: is truncated; shape {shape} of {dtype} needs {needed} bytes, it has {held}."
-        )
+        raise ValueError(f"{path}: is truncated; shape {shape} of {dtype} needs {needed} bytes, it has {held}.")
     return tuple(int(n) for n in shape), dtype
 
 
@@ -153,9 +147,7 @@ def from_xarray(array: Any) -> Movie:
             )
         spacing[name] = step
         if units.setdefault("space", unit) != unit:
-            raise ValueError(
-                f"{where}: space coordinates are in {units['space']!r} and {unit!r}; convert them to one."
-            )
+            raise ValueError(f"{where}: space coordinates are in {units['space']!r} and {unit!r}; convert them to one.")
     recording = Recording(
         path=where,
         format="xarray",
@@ -214,16 +206,12 @@ def to_xarray(movie: Movie) -> Any:
     if movie.domain.masked:
         coords["inside"] = (movie.domain.axes, movie.domain.inside)
     attrs = {"units": value, "boundary": list(movie.domain.boundary), "reads": list(movie.reads)}
-    return xarray.DataArray(
-        np.asarray(movie.frames), dims=movie.axes, coords=coords, attrs=attrs, name="frames"
-    )
+    return xarray.DataArray(np.asarray(movie.frames), dims=movie.axes, coords=coords, attrs=attrs, name="frames")
 
 
 def _xarray() -> Any:
     try:
         import xarray
     except ImportError as error:
-        raise ImportError(
-            "xarray is needed for this; install it with `pip install 'operax[xarray]'`."
-        ) from error
+        raise ImportError("xarray is needed for this; install it with `pip install 'operax[xarray]'`.") from error
     return xarray

@@ -27,9 +27,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     # realpath: os.replace would put a file in the place of a link
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
-        raise FileNotFoundError(
-            f"the folder {target.parent} does not exist; make it before writing {target.name}."
-        )
+        raise FileNotFoundError(f"the folder {target.parent} does not exist; make it before writing {target.name}.")
     if target.is_dir():
         raise IsADirectoryError(f"{target} is a folder; give the name of a file.")
     part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")

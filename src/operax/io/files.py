@@ -185,9 +185,7 @@ def sniff(path: str | os.PathLike) -> str:
         return "STXM stack"
     meant: Any = next((kind for kind, suffixes in SUFFIXES.items() if where.suffix.lower() in suffixes), None)
     if meant:
-        raise ValueError(
-            f"{where}: is named as {meant} but does not begin as one; it is damaged, or something else."
-        )
+        raise ValueError(f"{where}: is named as {meant} but does not begin as one; it is damaged, or something else.")
     known = ", ".join(s for suffixes in SUFFIXES.values() for s in suffixes)
     raise ValueError(f"{where}: is of no known kind; movies are read from {known}.")
 

@@ -69,9 +69,7 @@ def write_arrays(
         group = _group(_group(file, "entry", "NXentry"), "arrays", "NXcollection")
         for name, value in attributes.items():
             if not isinstance(value, (str, int, float, np.integer, np.floating)):
-                raise TypeError(
-                    f"attribute {name!r} must be a string or a number, got {type(value).__name__}."
-                )
+                raise TypeError(f"attribute {name!r} must be a string or a number, got {type(value).__name__}.")
             if isinstance(value, str):
                 _state(group, name, value)
             else:
@@ -79,12 +77,8 @@ def write_arrays(
         for name, array in arrays.items():
             values = np.asarray(array)
             if values.dtype.kind not in "biufcU":
-                raise TypeError(
-                    f"array {name!r} must hold numbers, booleans or strings, got dtype {values.dtype}."
-                )
-            _field(
-                group, name, values.astype(h5py.string_dtype()) if values.dtype.kind == "U" else values, "1"
-            )
+                raise TypeError(f"array {name!r} must hold numbers, booleans or strings, got dtype {values.dtype}.")
+            _field(group, name, values.astype(h5py.string_dtype()) if values.dtype.kind == "U" else values, "1")
 
 
 def read_arrays(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -97,17 +91,13 @@ def read_arrays(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[st
     """
     with nexus.opened(path) as file:
         if _schema(path, file) != ARRAYS:
-            raise ValueError(
-                f"{path}: holds no operax arrays (schema {ARRAYS!r}); movies are read with `load`."
-            )
+            raise ValueError(f"{path}: holds no operax arrays (schema {ARRAYS!r}); movies are read with `load`.")
         group = fetch(path, file, "entry/arrays")
         found: dict[str, np.ndarray] = {}
         for name in nexus.datasets(path, group):
             node = shape_checked(path, fetch(path, group, name))
             with damaged(path, name):
-                found[name] = (
-                    node.asstr()[...].astype(str) if h5py.check_string_dtype(node.dtype) else node[...]
-                )
+                found[name] = node.asstr()[...].astype(str) if h5py.check_string_dtype(node.dtype) else node[...]
             found[name] = np.asarray(found[name])
         stated = {name: value for name, value in group.attrs.items() if name != "NX_class"}
         return found, {
@@ -138,9 +128,7 @@ def record(path: str | os.PathLike, dataset: str | int | None = None) -> Recordi
     with nexus.opened(path) as file:
         schema = _schema(path, file)
         if schema == ARRAYS:
-            raise ValueError(
-                f"{path}: holds arrays of a result, not a movie; read them with `operax.io.read_arrays`."
-            )
+            raise ValueError(f"{path}: holds arrays of a result, not a movie; read them with `operax.io.read_arrays`.")
         if schema != MOVIE or dataset is not None:
             return nexus.record(path, file, dataset)
         return _native(path, file)
@@ -150,18 +138,14 @@ def _native(path, file: h5py.File) -> Recording:
     data = fetch(path, file, "entry/movie")
     missing = [name for name in ("axes", "boundary", "spacing", "reads") if name not in data.attrs]
     if missing:
-        raise ValueError(
-            f"{path}: the attribute {', '.join(missing)} of entry/movie is missing; the file is damaged."
-        )
+        raise ValueError(f"{path}: the attribute {', '.join(missing)} of entry/movie is missing; the file is damaged.")
     axes = words(data.attrs["axes"])
     frames = shape_checked(path, fetch(path, data, "frames"))
     times = shape_checked(path, fetch(path, data, axes[0]))
     space = [name for name in axes[1:] if name != "channel"]
     spacing = np.atleast_1d(data.attrs["spacing"]).tolist()
     if len(axes) != frames.ndim or len(space) != len(spacing):
-        raise ValueError(
-            f"{path}: axes {axes} and spacing {spacing} do not fit frames of shape {frames.shape}."
-        )
+        raise ValueError(f"{path}: axes {axes} and spacing {spacing} do not fit frames of shape {frames.shape}.")
     units = [text(fetch(path, data, name).attrs.get("units", "")) for name in (space[0], axes[0], "frames")]
     with damaged(path, "entry/movie"):
         clock = times[...]
@@ -180,9 +164,7 @@ def _native(path, file: h5py.File) -> Recording:
         axis=axes[0],
         spacing=dict(zip(space, spacing)),
         units=(units[0], units[1], units[2]),
-        variance=(lambda: nexus.values(path, "entry/movie/variance"))
-        if nexus.holds(data, "variance")
-        else None,
+        variance=(lambda: nexus.values(path, "entry/movie/variance")) if nexus.holds(data, "variance") else None,
         inside=inside,
         boundary=words(data.attrs["boundary"]),
         reads=tuple(int(n) for n in np.atleast_1d(data.attrs["reads"])),
@@ -223,9 +205,7 @@ def _group(parent, name: str, kind: str):
 def _field(group, name: str, values: np.ndarray, units: str) -> None:
     # fletcher32: a flipped bit on disk is noticed on reading, not taken for data
     if values.size > 1 and values.dtype.kind != "O":
-        node = group.create_dataset(
-            name, data=values, compression="gzip", shuffle=True, fletcher32=True, chunks=True
-        )
+        node = group.create_dataset(name, data=values, compression="gzip", shuffle=True, fletcher32=True, chunks=True)
     else:
         node = group.create_dataset(name, data=values)
     _state(node, "units", units)

@@ -63,9 +63,7 @@ class Info:
                 lines.append((name, "not stated"))
             else:
                 first, last, even = self.times
-                lines.append(
-                    (name, f"{first:.6g} to {last:.6g} {time}, {'evenly' if even else 'not evenly'} spaced")
-                )
+                lines.append((name, f"{first:.6g} to {last:.6g} {time}, {'evenly' if even else 'not evenly'} spaced"))
         if self.value_range:
             low, high = self.value_range
             lines.append(("values", f"{low:.6g} to {high:.6g} {value} (first frame)"))
@@ -135,9 +133,7 @@ def _arrays(path) -> Info:
     with nexus.opened(path) as file:
         group = nexus.fetch(path, file, "entry/arrays")
         held = tuple(f"{name} {group[name].shape}" for name in nexus.datasets(path, group))
-        stated = tuple(
-            f"{name} = {nexus.text(value)}" for name, value in group.attrs.items() if name != "NX_class"
-        )
+        stated = tuple(f"{name} = {nexus.text(value)}" for name, value in group.attrs.items() if name != "NX_class")
     return Info(
         path=os.fspath(path),
         format=f"operax HDF5 of arrays, schema {hdf5.ARRAYS}",

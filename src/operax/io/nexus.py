@@ -146,9 +146,7 @@ def record(path, file: h5py.File, dataset: str | None) -> Recording:
         node = fetch(path, group, _signal(path, group))
     signal = shape_checked(path, node)
     if signal.dtype.kind not in "iuf" or not 1 <= signal.ndim <= 5:
-        raise ValueError(
-            f"{path}: {signal.name!r} has shape {signal.shape} of {signal.dtype}, which is no movie."
-        )
+        raise ValueError(f"{path}: {signal.name!r} has shape {signal.shape} of {signal.dtype}, which is no movie.")
     stated = _axes(group, signal)
     names = [axis_name(word) for word in stated]
     known = len(names) == signal.ndim and None not in names and len(set(names)) == len(names)
@@ -158,9 +156,7 @@ def record(path, file: h5py.File, dataset: str | None) -> Recording:
     labels: dict[str, str] = {"value": text(signal.attrs.get("units", "")).strip()}
     spacing: dict[str, float] = {}
     # one image of an energy scan holds its single energy beside the signal
-    beside = [
-        w for w in ("energy", "time") if axes and not {"energy", "time"} & set(axes) and holds(group, w)
-    ]
+    beside = [w for w in ("energy", "time") if axes and not {"energy", "time"} & set(axes) and holds(group, w)]
     for position, word in [*enumerate(stated), *((None, w) for w in beside[:1])]:
         name = axis_name(word)
         if name in (None, "channel") or not holds(group, word) or signal.ndim < len(stated):
@@ -209,9 +205,7 @@ def _uncertainty(path, group, signal: h5py.Dataset):
         return None
     node = shape_checked(path, fetch(path, group, name))
     if node.shape != signal.shape:
-        raise ValueError(
-            f"{path}: {node.name!r} has shape {node.shape}, its signal {signal.shape}; they must agree."
-        )
+        raise ValueError(f"{path}: {node.name!r} has shape {node.shape}, its signal {signal.shape}; they must agree.")
     here = node.name
     return lambda: values(path, here).astype(float) ** 2
 
@@ -236,9 +230,7 @@ def _chosen(path, file: h5py.File):
     file.visititems(visit)
     found = plots or movies
     if len(found) != 1:
-        held = (
-            f"holds {len(found)} candidates ({', '.join(found[:8])})" if found else "holds no array of frames"
-        )
+        held = f"holds {len(found)} candidates ({', '.join(found[:8])})" if found else "holds no array of frames"
         raise ValueError(f"{path}: {held}; pass `dataset=`, the path of the one inside the file.")
     return fetch(path, file, found[0])
 
@@ -249,9 +241,7 @@ def _signal(path, group: h5py.Group) -> str:
     hard = [n for n in group if _link(group, n)[0] == h5py.h5l.TYPE_HARD]
     marked = [n for n in hard if "signal" in group[n].attrs]
     if len(marked) != 1:
-        raise ValueError(
-            f"{path}: {group.name!r} does not say which of its data sets is the signal; pass `dataset=`."
-        )
+        raise ValueError(f"{path}: {group.name!r} does not say which of its data sets is the signal; pass `dataset=`.")
     return marked[0]
 
 

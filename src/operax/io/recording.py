@@ -110,9 +110,7 @@ def even_spacing(positions: np.ndarray) -> float | None:
     return float(abs(step)) if step and off <= EVEN_TOLERANCE * abs(step) else None
 
 
-def gaps(
-    recording: Recording, *, axes=None, spacing=None, times=None, units=None
-) -> tuple[tuple[str, str], ...]:
+def gaps(recording: Recording, *, axes=None, spacing=None, times=None, units=None) -> tuple[tuple[str, str], ...]:
     """What still has to be said, as pairs of an argument's name and a sentence; empty when all is known."""
     found: list[tuple[str, str]] = []
     names = recording.axes if axes is None else axis_names(axes)
@@ -161,9 +159,7 @@ def own_times(recording: Recording, names) -> np.ndarray | None:
     frame = next((n for n in names or () if n in FRAME_AXES), recording.axis)
     same = recording.axes is None or recording.axis == frame
     same = same and (
-        recording.axes is None
-        or frame not in recording.axes
-        or names.index(frame) == recording.axes.index(frame)
+        recording.axes is None or frame not in recording.axes or names.index(frame) == recording.axes.index(frame)
     )
     return recording.times if same else None
 

@@ -59,19 +59,13 @@ def _settled(recording, axes, spacing, times, boundary, units, channel, inside) 
         raise ValueError(recording.refused)
     names = recording.axes if axes is None else axis_names(axes)
     if names is not None and len(names) != len(recording.shape):
-        raise ValueError(
-            f"`axes` must name the {len(recording.shape)} axes of shape {recording.shape}, got {axes!r}."
-        )
+        raise ValueError(f"`axes` must name the {len(recording.shape)} axes of shape {recording.shape}, got {axes!r}.")
     if missing := gaps(recording, axes=axes, spacing=spacing, times=times, units=units):
         raise ValueError("; ".join(sentence for _, sentence in missing) + ".")
     if set(FRAME_AXES) <= set(names):
-        raise ValueError(
-            f"a movie runs along time or energy, this has both (axes {names}); split it into movies."
-        )
+        raise ValueError(f"a movie runs along time or energy, this has both (axes {names}); split it into movies.")
     if channel is not None and "channel" not in names:
-        raise ValueError(
-            f"`channel` was given, but there is no channel axis (axes {names}); leave `channel=` out."
-        )
+        raise ValueError(f"`channel` was given, but there is no channel axis (axes {names}); leave `channel=` out.")
     labels = _settled_units(recording, names, spacing, times, units)
     _check_size(recording)
 
@@ -117,9 +111,7 @@ def _clock(times, count: int) -> np.ndarray:
     t = np.asarray(times)
     t = t if t.dtype.kind == "f" else t.astype(float)
     if t.ndim == 0 and not (np.isfinite(t) and t > 0):
-        raise ValueError(
-            f"`times` as one number is the interval between frames and must be positive, got {times!r}."
-        )
+        raise ValueError(f"`times` as one number is the interval between frames and must be positive, got {times!r}.")
     return t * np.arange(count) if t.ndim == 0 else t
 
 
@@ -144,16 +136,12 @@ def _picked(values: np.ndarray, channel, *, noise: bool) -> np.ndarray:
     count = values.shape[-1]
     if isinstance(channel, (int, np.integer)) and not isinstance(channel, bool):
         if not 0 <= channel < count:
-            raise ValueError(
-                f"`channel` must be 0 to {count - 1} for {count} channels, or 'grey', got {channel}."
-            )
+            raise ValueError(f"`channel` must be 0 to {count - 1} for {count} channels, or 'grey', got {channel}.")
         return values[..., channel]
     if channel != "grey":
         raise ValueError(f"`channel` must be 'grey' or a number from 0 to {count - 1}, got {channel!r}.")
     if noise:
-        raise ValueError(
-            "`channel='grey'` has no variance, as the channels are not independent; pick one by number."
-        )
+        raise ValueError("`channel='grey'` has no variance, as the channels are not independent; pick one by number.")
     lowest, highest = values.min(-1), values.max(-1)
     apart, allowed = (
         float((highest.astype(float) - lowest).max()),
@@ -169,9 +157,7 @@ def _picked(values: np.ndarray, channel, *, noise: bool) -> np.ndarray:
 
 
 def _check_size(recording: Recording) -> None:
-    size = int(np.prod([int(n) for n in recording.shape], dtype=object)) * max(
-        4, np.dtype(recording.dtype).itemsize
-    )
+    size = int(np.prod([int(n) for n in recording.shape], dtype=object)) * max(4, np.dtype(recording.dtype).itemsize)
     if size > memory():
         raise ValueError(
             f"its {recording.shape} values need {size / 1e9:.3g} GB, this machine has "

@@ -196,9 +196,7 @@ def write_movie(path: str | os.PathLike, movie: Movie) -> None:
     if movie.axis != "time" or movie.domain.ndim == 1:
         raise ValueError(f"TIFF holds images over time, not axes {movie.axes}; save the movie to .h5.")
     if plain_unit(length) not in OME_LENGTHS:
-        raise ValueError(
-            f"OME-TIFF knows the units of length {', '.join(OME_LENGTHS)}, got {length!r}; save to .h5."
-        )
+        raise ValueError(f"OME-TIFF knows the units of length {', '.join(OME_LENGTHS)}, got {length!r}; save to .h5.")
     unit, clock = OME_LENGTHS[str(plain_unit(length))], OME_TIMES.get(str(plain_unit(time)))
     lost = [
         word
@@ -213,9 +211,7 @@ def write_movie(path: str | os.PathLike, movie: Movie) -> None:
         if gone
     ]
     if lost:
-        warnings.warn(
-            f"{path} does not keep {', '.join(lost)}; save to .h5 to keep everything.", stacklevel=3
-        )
+        warnings.warn(f"{path} does not keep {', '.join(lost)}; save to .h5 to keep everything.", stacklevel=3)
 
     frames = np.asarray(movie.frames)
     letters = "T" + {2: "YX", 3: "ZYX"}[movie.domain.ndim]

@@ -40,9 +40,7 @@ def record(path: str | os.PathLike, dataset: str | int | None = None) -> Recordi
     except RuntimeError as error:
         raise ValueError(f"{path}: its frames cannot be counted; it is truncated or damaged.") from error
     if count < rate * seconds * (1 - SHORT) - 2:
-        raise ValueError(
-            f"{path}: says that it lasts {rate * seconds:.0f} frames, holds {count}; it is truncated."
-        )
+        raise ValueError(f"{path}: says that it lasts {rate * seconds:.0f} frames, holds {count}; it is truncated.")
     return Recording(
         path=os.fspath(path),
         format="video",
@@ -109,13 +107,9 @@ def _all_frames(path, shape: tuple[int, ...]) -> np.ndarray:
     frames, read = np.empty(shape, np.uint8), 0
     for frame in _frames(path):
         if read == len(frames) or frame.shape != shape[1:]:
-            raise ValueError(
-                f"{path}: frame {read} of shape {frame.shape} does not fit {shape}; it is damaged."
-            )
+            raise ValueError(f"{path}: frame {read} of shape {frame.shape} does not fit {shape}; it is damaged.")
         frames[read] = frame
         read += 1
     if read != len(frames):
-        raise ValueError(
-            f"{path}: holds {len(frames)} frames, {read} can be decoded; it is truncated or damaged."
-        )
+        raise ValueError(f"{path}: holds {len(frames)} frames, {read} can be decoded; it is truncated or damaged.")
     return frames

@@ -45,9 +45,7 @@ def record(path: str | os.PathLike, dataset: str | int | None = None) -> Recordi
             f"{', '.join(sorted(headers)[:8])}; got {dataset!r}."
         )
     if members[headers[scan]] > LONGEST_HEADER:
-        raise ValueError(
-            f"{path}: its header has {members[headers[scan]]} bytes, which no scan needs; it is damaged."
-        )
+        raise ValueError(f"{path}: its header has {members[headers[scan]]} bytes, which no scan needs; it is damaged.")
     header = parse(path, _bytes(Path(path), headers[scan]).decode("latin-1"))
     columns, rows, stack = _axes(path, header)
     shape = (len(stack["Points"]), len(rows["Points"]), len(columns["Points"]))
@@ -55,19 +53,13 @@ def record(path: str | os.PathLike, dataset: str | int | None = None) -> Recordi
     steps = {"row": even_spacing(rows["Points"]), "column": even_spacing(columns["Points"])}
     uneven = [name for name, step in steps.items() if step is None]
     refused = (
-        f"positions along {' and '.join(uneven)} are not evenly spaced; resample the stack first"
-        if uneven
-        else ""
+        f"positions along {' and '.join(uneven)} are not evenly spaced; resample the stack first" if uneven else ""
     )
     if rows["Unit"] != columns["Unit"]:
-        refused = (
-            f"rows are in {rows['Unit']!r} and columns in {columns['Unit']!r}; convert the header to one unit"
-        )
+        refused = f"rows are in {rows['Unit']!r} and columns in {columns['Unit']!r}; convert the header to one unit"
     axis = axis_name(str(stack.get("Name", "")))
     if axis not in ("energy", "time"):
-        raise ValueError(
-            f"{path}: the stack runs along {stack.get('Name')!r}; only energy and time can be read."
-        )
+        raise ValueError(f"{path}: the stack runs along {stack.get('Name')!r}; only energy and time can be read.")
     kinds = _listed(header["ScanDefinition"].get("Channels"))
     return Recording(
         path=os.fspath(path),
@@ -86,9 +78,7 @@ def record(path: str | os.PathLike, dataset: str | int | None = None) -> Recordi
             str(kinds[0].get("Unit", "")) or None if kinds else None,
         ),
         refused=refused,
-        notes=tuple(
-            f"{key}: {header['ScanDefinition'][key]}" for key in ("Type",) if key in header["ScanDefinition"]
-        ),
+        notes=tuple(f"{key}: {header['ScanDefinition'][key]}" for key in ("Type",) if key in header["ScanDefinition"]),
     )
 
 
@@ -129,9 +119,7 @@ def _pairs(path, tokens, depth: int) -> dict[str, Any]:
         if kind != "word" or next(tokens) != ("mark", "="):
             break
         found[token] = _value(path, tokens, next(tokens), depth)
-    raise ValueError(
-        f"{path}: its header breaks off or is damaged{f' after {list(found)[-1]!r}' if found else ''}."
-    )
+    raise ValueError(f"{path}: its header breaks off or is damaged{f' after {list(found)[-1]!r}' if found else ''}.")
 
 
 def _value(path, tokens, token: tuple[str, str], depth: int) -> Any:
@@ -170,18 +158,14 @@ def _axes(path, header: Mapping[str, Any]) -> list[dict[str, Any]]:
     scan = header["ScanDefinition"]
     regions = _listed(scan.get("Regions"))
     if len(regions) != 1 or not isinstance(regions[0], dict):
-        raise ValueError(
-            f"{path}: its header holds {len(regions)} regions; only scans of one region can be read."
-        )
+        raise ValueError(f"{path}: its header holds {len(regions)} regions; only scans of one region can be read.")
     found = []
     for name, holder in (("PAxis", regions[0]), ("QAxis", regions[0]), ("StackAxis", scan)):
         axis = holder.get(name)
         axis = axis if isinstance(axis, dict) else {}
         points = _listed(axis.get("Points"))
         if not points or not all(isinstance(p, float) for p in points):
-            raise ValueError(
-                f"{path}: its header has no {name} with as many points as it says; it is no image stack."
-            )
+            raise ValueError(f"{path}: its header has no {name} with as many points as it says; it is no image stack.")
         found.append({**axis, "Points": points, "Unit": str(axis.get("Unit", "")).strip()})
     return found
 
@@ -192,9 +176,7 @@ def _members(path: Path) -> dict[str, int]:
         folder = path if path.is_dir() else path.parent
         found = {p.name: p.stat().st_size for p in folder.iterdir() if p.suffix.lower() in (".hdr", ".xim")}
         kept = (
-            found
-            if path.is_dir()
-            else {n: s for n, s in found.items() if n == path.name or n.lower().endswith(".xim")}
+            found if path.is_dir() else {n: s for n, s in found.items() if n == path.name or n.lower().endswith(".xim")}
         )
         if not any(name.lower().endswith(".hdr") for name in kept):
             raise ValueError(f"{path}: the folder holds no STXM stack (.hdr); give the path of a file.")

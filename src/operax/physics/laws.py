@@ -7,11 +7,13 @@ Laws take an array of compositions and return an array of the same shape; they a
 
 import abc
 from collections.abc import Callable
+from functools import lru_cache
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.interpolate
 from jaxtyping import Array, Float
 
 # Compositions within this distance of 0 and 1 see the logarithm and c(1-c) continued, see `_extended`.
@@ -255,6 +257,15 @@ class Legendre(AbstractLaw):
         return False
 
 
+@lru_cache(maxsize=64)
+def _cubic_pieces(knots: tuple[float, ...]) -> np.ndarray:
+    """Cubic B-splines as polynomials of the distance from the knot below: (spline, power 3 to 0, interval)."""
+    repeated = np.concatenate([[knots[0]] * 3, knots, [knots[-1]] * 3])
+    splines = [scipy.interpolate.BSpline(repeated, weights, 3) for weights in np.eye(len(knots) + 2)]
+    # the three empty intervals at each end come from the repeated knots
+    return np.stack([scipy.interpolate.PPoly.from_spline(s).c[:, 3:-3] for s in splines])
+
+
 class Spline(AbstractLaw):
     """Unknown cubic B-spline with zero mean over its control points and a random-walk prior.
 
@@ -282,19 +293,16 @@ class Spline(AbstractLaw):
         _check_std(self.std)
 
     def __call__(self, c):
-        t = np.asarray(self.knots)
-        t = np.concatenate([[t[0]] * 3, t, [t[-1]] * 3])
         walk = jnp.concatenate([jnp.zeros(1, self.coordinates.dtype), jnp.cumsum(self.coordinates)])
         control = (walk - walk.mean()) * (self.std / np.sqrt(len(self.coordinates)))
+        pieces = jnp.tensordot(control, jnp.asarray(_cubic_pieces(self.knots), control.dtype), 1)
+        breaks = np.asarray(self.knots)
 
         def spline(x):
-            # Cox-de Boor recursion on the repeated knot vector; the last interval is closed on the right
-            inside = [(x >= a) & ((x < b) | ((b == t[-1]) & (x <= b))) & (a < b) for a, b in zip(t[:-1], t[1:])]
-            basis = [jnp.where(hit, 1.0, 0.0).astype(x.dtype) for hit in inside]
-            for k in (1, 2, 3):
-                rise = [(x - t[i]) / (t[i + k] - t[i]) if t[i + k] > t[i] else 0.0 for i in range(len(basis))]
-                basis = [rise[i] * basis[i] + (1 - rise[i + 1]) * basis[i + 1] for i in range(len(basis) - 1)]
-            return sum(a * b for a, b in zip(control, basis))
+            piece = jnp.clip(jnp.searchsorted(breaks, x, method="compare_all") - 1, 0, len(breaks) - 2)
+            d = x - jnp.asarray(breaks, x.dtype)[piece]
+            c3, c2, c1, c0 = pieces[:, piece]
+            return ((c3 * d + c2) * d + c1) * d + c0
 
         low, high = self.knots[0], self.knots[-1]
         return _extended(spline, c, low, high, LEVEL * (high - low))

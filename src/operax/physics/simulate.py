@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 from ..domain import Domain
 from ..movie import Movie
 from .equations import AbstractEquation
-from .steppers import ETDRK4, SemilinearTerm, coefficients, damping, step
+from .steppers import ETDRK4, Rosenbrock, SemilinearTerm, etdrk4, rosenbrock
 from .transforms import AbstractTransform, transform
 
 MOST_STEPS = 2**14
@@ -50,14 +50,16 @@ def advance(
     c: Float[Array, "*space"],
 ) -> Float[Array, "*space"]:
     """The state one leg of ``duration`` later."""
-    term = SemilinearTerm(equation, geometry, plan.damping)
     h = jnp.asarray(duration, c.dtype) / plan.steps
-    weights = coefficients(term.linear(c.dtype), h)
+    term = SemilinearTerm(equation, geometry, plan.damping)
 
-    def once(_, c):
-        return step(lambda s: term.vf(0.0, s, None), geometry, weights, c)
+    def rate(c):
+        return term.vf(0.0, c, None)
 
-    return jax.lax.fori_loop(0, plan.steps, once, c)
+    if rosenbrock.suits(equation, geometry):
+        return jax.lax.fori_loop(0, plan.steps, lambda _, c: rosenbrock.step(rate, h, c), c)
+    weights = etdrk4.coefficients(term.linear(c.dtype), h)
+    return jax.lax.fori_loop(0, plan.steps, lambda _, c: etdrk4.step(rate, geometry, weights, c), c)
 
 
 def trajectory(
@@ -135,7 +137,7 @@ def choose_plan(
     longest = float(np.max(np.diff(np.asarray(times)) / np.asarray(legs)))
     range_, coarse, steps, error = _reachable(c0[inside]), None, 1, np.inf
     while steps <= MOST_STEPS:
-        frozen = damping(equation, geometry, range_, longest / steps)
+        frozen = etdrk4.damping(equation, geometry, range_, longest / steps)
         fine = _pilot(equation, geometry, StepPlan(legs, jnp.asarray(steps), frozen), c0, times)
         finite = bool(jnp.isfinite(fine).all())
         if finite:
@@ -184,7 +186,8 @@ def simulate(
     rtol
         With it diffrax steps adaptively to this relative (and absolute) tolerance a step, reverse mode only.
     solver
-        A diffrax solver for the `SemilinearTerm`; default `ETDRK4`. Other solvers run through diffrax, at fixed
+        A diffrax solver for the `SemilinearTerm`; default `Rosenbrock` for diffusion along a line with no-flux
+        ends, else `ETDRK4`. A solver named here runs through diffrax, at fixed
         ``dt`` or at ``rtol``.
 
     Returns
@@ -201,11 +204,11 @@ def simulate(
     """
     c0, times = jnp.asarray(c0, dtype=float), jnp.asarray(times, dtype=float)
     _check(c0, times, domain, dt, rtol, solver)
-    if rtol is None and (solver is None or isinstance(solver, ETDRK4)):
+    if rtol is None and solver is None:
         plan = choose_plan(equation, c0, times, domain) if dt is None else _fixed_plan(equation, c0, times, domain, dt)
         frames = _trajectory(equation, transform(domain), plan, c0, times)
     else:
-        frames = _diffrax(equation, transform(domain), c0, times, dt, rtol, solver or ETDRK4())
+        frames = _diffrax(equation, transform(domain), c0, times, dt, rtol, solver or _default(equation, domain))
     if not isinstance(frames, jax.core.Tracer) and not bool(jnp.isfinite(frames).all()):
         raise RuntimeError(
             "the solution is not finite: take a smaller `dt`, or check that the diffusivity is positive where "
@@ -230,8 +233,12 @@ def _check(c0, times, domain, dt, rtol, solver):
         raise ValueError("give `dt` (fixed steps) or `rtol` (adaptive steps), not both.")
     if dt is not None and not dt > 0:
         raise ValueError(f"`dt` must be positive, got {dt}.")
-    if solver is not None and not isinstance(solver, ETDRK4) and dt is None and rtol is None:
-        raise ValueError("a `solver` of your own needs `dt` (fixed steps) or `rtol` (adaptive steps).")
+    if solver is not None and dt is None and rtol is None:
+        raise ValueError("a `solver` of your choice needs `dt` (fixed steps) or `rtol` (adaptive steps).")
+
+
+def _default(equation, domain):
+    return Rosenbrock() if rosenbrock.suits(equation, transform(domain)) else ETDRK4()
 
 
 def _fixed_plan(equation, c0, times, domain, dt):
@@ -240,19 +247,21 @@ def _fixed_plan(equation, c0, times, domain, dt):
     steps = int(np.ceil(longest / dt * (1 - 1e-9)))
     geometry = transform(domain)
     range_ = _reachable(c0[np.nonzero(domain.inside)])
-    return StepPlan(legs, steps, damping(equation, geometry, range_, longest / steps))
+    return StepPlan(legs, steps, etdrk4.damping(equation, geometry, range_, longest / steps))
 
 
 @eqx.filter_jit
 def _diffrax(equation, geometry, c0, times, dt, rtol, solver):
-    first = (times[1] - times[0]) / 16 if dt is None else dt
+    # equal steps that end on the frames of a regular movie; in between diffrax interpolates linearly
+    interval = jnp.min(jnp.diff(times))
+    first = interval / (16 if dt is None else jnp.ceil(interval / dt * (1 - 1e-9)))
     range_ = _reachable(c0[np.nonzero(geometry.domain.inside)])
-    term = SemilinearTerm(equation, geometry, damping(equation, geometry, range_, first))
+    term = SemilinearTerm(equation, geometry, etdrk4.damping(equation, geometry, range_, first))
     if rtol is None:
         controller: diffrax.AbstractStepSizeController = diffrax.ConstantStepSize()
     else:
-        controller = diffrax.PIDController(rtol=rtol, atol=rtol)
-        solver = diffrax.HalfSolver(solver) if isinstance(solver, ETDRK4) else solver
+        controller = diffrax.ClipStepSizeController(diffrax.PIDController(rtol=rtol, atol=rtol), step_ts=times)
+        solver = diffrax.HalfSolver(solver) if isinstance(solver, ETDRK4 | Rosenbrock) else solver
     solution = diffrax.diffeqsolve(
         term, solver, times[0], times[-1], first, c0,
         saveat=diffrax.SaveAt(ts=times), stepsize_controller=controller, max_steps=MOST_STEPS,

@@ -1,4 +1,4 @@
-"""Exponential time stepping: a semilinear term for diffrax and the ETDRK4 solver on it.
+"""Exponential time stepping: the semilinear term that diffrax sees, and the ETDRK4 solver on it.
 
 A semi-discrete equation dc/dt = F(c) is split as L c + N(c) with a linear part L that every transform
 diagonalises, so stiffness is integrated exactly and steps are set by the pattern, not by the pixel.
@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .equations import AbstractEquation
-from .transforms import AbstractTransform
+from ..equations import AbstractEquation
+from ..transforms import AbstractTransform
 
 # The Cox–Matthews scheme damps every mode if the frozen linear part is at least half the largest
 # coefficient; a little more leaves room for compositions visited later.

@@ -1,0 +1,5 @@
+"""The `operax` command."""
+
+from .app import main
+
+__all__ = ["main"]
