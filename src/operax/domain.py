@@ -1,6 +1,6 @@
 """The place a movie was taken and an equation is solved: cells, spacing, boundary, particle mask."""
 
-from functools import cached_property
+from functools import lru_cache
 
 import equinox as eqx
 import numpy as np
@@ -14,6 +14,18 @@ def _shape(value) -> tuple[int, ...]:
 
 def _spacing(value) -> tuple[float, ...]:
     return tuple(float(h) for h in np.atleast_1d(value))
+
+
+# Kept outside the domain: what a domain caches in itself would make it unequal to its copies.
+@lru_cache(maxsize=64)
+def _unpacked(bits: bytes | None, shape: tuple[int, ...]) -> np.ndarray:
+    if bits is None:
+        mask = np.ones(shape, bool)
+    else:
+        count = int(np.prod(shape))
+        mask = np.unpackbits(np.frombuffer(bits, np.uint8), count=count).astype(bool).reshape(shape)
+    mask.flags.writeable = False
+    return mask
 
 
 class Domain(eqx.Module):
@@ -85,13 +97,10 @@ class Domain(eqx.Module):
     def ndim(self) -> int:
         return len(self.shape)
 
-    @cached_property
+    @property
     def inside(self) -> np.ndarray:
-        """Boolean mask of the domain's shape; all ``True`` where no mask was given."""
-        if self.mask_bits is None:
-            return np.ones(self.shape, bool)
-        bits = np.frombuffer(self.mask_bits, np.uint8)
-        return np.unpackbits(bits, count=int(np.prod(self.shape))).astype(bool).reshape(self.shape)
+        """Boolean mask of the domain's shape, read-only; all ``True`` where no mask was given."""
+        return _unpacked(self.mask_bits, self.shape)
 
     @property
     def masked(self) -> bool:

@@ -66,9 +66,9 @@ def test_tanh_interface_stays():
 @pytest.mark.parametrize("boundary", ["periodic", "no-flux"])
 def test_pfhub_benchmark_energies(boundary):
     equation, domain, c0, offset = problems.pfhub_spinodal(boundary)
-    run = simulate(equation, c0, [0.0, 1.0, 5.0, 10.0], domain, dt=0.25)
+    run = simulate(equation, c0, [0.0, 1.0, 5.0], domain, dt=0.25)
     energies = [float(equation.energy(c, domain)) + offset for c in run.frames[1:]]
-    np.testing.assert_allclose(energies, problems.PFHUB_ENERGIES[boundary], rtol=1e-3)
+    np.testing.assert_allclose(energies, problems.PFHUB_ENERGIES[boundary], rtol=2e-4)
     assert abs(run.frames.mean((1, 2)) - run.frames[0].mean()).max() < 1e-12
 
 
@@ -85,7 +85,7 @@ def test_cahn_hilliard_keeps_mass_and_lowers_energy(name):
     assert (np.asarray(run.frames)[:, ~domain.inside] == 0).all()
 
 
-@pytest.mark.parametrize("name", DOMAINS)
+@pytest.mark.parametrize("name", ["no-flux line", "mixed square", "disc"])
 def test_diffusion_keeps_mass_and_evens_out(name):
     domain = DOMAINS[name]
     equation = Diffusion(laws.as_law(1.0) + laws.Degenerate(2.0))

@@ -1,5 +1,6 @@
 """The commands of `operax`; what they do is imported when they run, so that help appears at once."""
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import metadata
@@ -10,7 +11,7 @@ import typer
 from rich.console import Console
 
 from . import options as opt
-from .errors import guarded
+from .errors import INTERRUPTED, guarded
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -23,13 +24,19 @@ def main(args: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     args
-        Words after `operax`; by default those of the shell.
+        Words after `operax`; by default those of the shell, and Ctrl-C then ends the process at once.
     """
     given = list(sys.argv[1:] if args is None else args)
     debug = "--debug" in given
     command = typer.main.get_command(app)
     left = [word for word in given if word != "--debug"]
-    return guarded(lambda: command.main(left, prog_name="operax", standalone_mode=False), debug=debug)
+    code = guarded(lambda: command.main(left, prog_name="operax", standalone_mode=False), debug=debug)
+    if code == INTERRUPTED and args is None:
+        # a compiled computation cannot be stopped, and an ordinary end of the process would wait for it
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 @app.callback(invoke_without_command=True)

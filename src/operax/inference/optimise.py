@@ -50,7 +50,8 @@ class LevenbergMarquardt(eqx.Module):
         Most steps tried, accepted and rejected ones together.
     tolerance
         Converged when the gain in log posterior that a full step promises is below this; a step that gains g
-        moves no law by more than √(2g) posterior standard deviations.
+        moves no law by more than √(2g) posterior standard deviations. Both are in units of the misfit where the
+        reduced χ² exceeds one.
     damping
         First damping factor; it falls after good steps and grows after bad ones.
     """
@@ -130,7 +131,9 @@ def descend(
     normal = _linearise(unravel(theta), xi, problem, geometry, plan)
     while True:
         promised = normal.promise(0.0)
-        if promised < method.tolerance:
+        # where the equation does not explain the movie down to its noise, what is left over is the unit
+        excess = max(1.0, 2 * value / problem.scored)
+        if promised < method.tolerance * excess:
             reason = f"converged: a full step would gain {max(promised, 0.0):.1e} in log posterior"
             break
         if tried >= method.steps:
@@ -138,7 +141,7 @@ def descend(
             break
         tried += 1
         d_theta, d_xi = normal.newton_step(damping)
-        trial, trial_plan = settled(theta + d_theta, xi + d_xi, plan, max(ACCURACY, 0.2 * np.sqrt(2 * promised)))
+        trial, trial_plan = settled(theta + d_theta, xi + d_xi, plan, max(ACCURACY * excess**0.5, 0.2 * (2 * promised) ** 0.5))
         if np.isfinite(trial) and trial < value:
             ratio = (value - trial) / normal.promise(damping)
             damping *= 1 / 5 if ratio > 0.75 else 2 if ratio < 0.25 else 1 / 2

@@ -294,7 +294,7 @@ class Spline(AbstractLaw):
 
     def __call__(self, c):
         walk = jnp.concatenate([jnp.zeros(1, self.coordinates.dtype), jnp.cumsum(self.coordinates)])
-        control = (walk - walk.mean()) * (self.std / np.sqrt(len(self.coordinates)))
+        control = (walk - walk.mean()) * float(self.std / np.sqrt(len(self.coordinates)))
         pieces = jnp.tensordot(control, jnp.asarray(_cubic_pieces(self.knots), control.dtype), 1)
         breaks = np.asarray(self.knots)
 

@@ -1,0 +1,96 @@
+"""Fits recover known laws, say why they stopped, and refuse what cannot be fitted."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import operax as ox
+from operax import laws
+
+
+def test_the_law_is_found_within_its_band(line, solved, points):
+    truth, _, _, _ = line
+    problem, best = solved
+    assert best.result.startswith("converged")
+    assert float(best.chi2) == pytest.approx(1.0, abs=0.2)
+    posterior = ox.laplace(best, problem, key=jax.random.key(0))
+    low, _, high = posterior.band(lambda e: e.diffusivity(points), level=0.997)
+    expected = truth.diffusivity(points)
+    assert bool(((low < expected) & (expected < high)).all())
+    assert float(jnp.median((high - low) / expected)) < 0.5
+
+
+def test_the_fitted_movie_is_closer_to_the_truth_than_the_raw_one(line, solved):
+    _, clean, noisy, _ = line
+    problem, best = solved
+    predicted = ox.fitted(best, problem)
+    assert predicted.frames.shape == noisy.frames.shape
+    assert ox.metrics.rmse(predicted.frames, clean.frames) < 0.3 * ox.metrics.rmse(noisy.frames, clean.frames)
+
+
+def test_exact_starts_and_no_noise_give_the_law_to_a_thousandth(line, unknown, points):
+    truth, _, _, _ = line
+    problem = ox.Problem(clean, None, ox.noise.Gaussian(1e-4), start=ox.Given())
+    flexible = ox.Diffusion(laws.positive(2.0, factor=2) * laws.Exp(laws.Legendre(4, 1.0)))
+    best = ox.fit(flexible, problem)
+    assert np.asarray(best.equation.diffusivity(points)) == pytest.approx(
+        np.asarray(truth.diffusivity(points)), rel=1e-3
+    )
+
+
+def test_irregular_times_windows_and_missing_values_change_nothing_but_the_width(line, unknown, points):
+    truth, _, noisy, noise = line
+    some = noisy[[0, 1, 3, 4, 6, 7, 8, 9]]
+    weights = np.ones(some.frames.shape)
+    weights[3, 5:15] = 0
+    broken = some.replace(frames=some.frames.at[3, 5:15].set(1e3))
+    problem = ox.Problem(broken, None, noise, window=5, weights=weights)
+    assert problem.windows == ((0, 1, 2, 3, 4), (5, 6, 7))
+    best = ox.fit(unknown, problem)
+    posterior = ox.laplace(best, problem, key=jax.random.key(0))
+    low, _, high = posterior.band(lambda e: e.diffusivity(points), level=0.997)
+    expected = truth.diffusivity(points)
+    assert bool(((low < expected) & (expected < high)).all())
+
+
+def test_observation_operator_is_applied_before_comparison(line, points):
+    truth, clean, _, _ = line
+
+    def blur(c):
+        padded = jnp.pad(c, 1, mode="edge")
+        return 0.25 * padded[:-2] + 0.5 * c + 0.25 * padded[2:]
+
+    seen = clean.replace(frames=jax.vmap(blur)(clean.frames))
+    equation = ox.Diffusion(laws.positive(2.0, factor=2) * laws.Exp(laws.Legendre(1, 0.5)))
+    problem = ox.Problem(seen, None, ox.noise.Gaussian(2e-3), observe=blur)
+    best = ox.fit(equation, problem)
+    assert np.asarray(best.equation.diffusivity(points)) == pytest.approx(
+        np.asarray(truth.diffusivity(points)), rel=0.1
+    )
+
+
+def test_progress_is_told_and_history_falls(line, unknown):
+    _, _, noisy, noise = line
+    told = []
+    best = ox.fit(unknown, ox.Problem(noisy, None, noise), progress=lambda *row: told.append(row))
+    assert [row[0] for row in told] == sorted(row[0] for row in told)
+    assert np.all(np.diff(best.history) < 0)
+
+
+def test_too_few_steps_are_not_called_converged(line, unknown):
+    _, _, noisy, noise = line
+    best = ox.fit(unknown, ox.Problem(noisy, None, noise), method=ox.LevenbergMarquardt(steps=1))
+    assert "not converged" in best.result
+
+
+def test_an_equation_without_unknowns_is_refused(line):
+    _, _, noisy, noise = line
+    with pytest.raises(ValueError, match="no unknown number"):
+        ox.fit(ox.Diffusion(2.0), ox.Problem(noisy, None, noise))
+
+
+@pytest.mark.parametrize("bad", [{"steps": 0}, {"tolerance": -1.0}, {"damping": 0.0}])
+def test_settings_must_be_positive(bad):
+    with pytest.raises(ValueError, match="must be positive"):
+        ox.LevenbergMarquardt(**bad)

@@ -1,0 +1,146 @@
+"""Steppers have the order they state, their weights are right to rounding, and diffrax runs them the same."""
+
+from decimal import Decimal, getcontext
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from operax.domain import Domain
+from operax.physics import CahnHilliard, Diffusion, laws, simulate
+from operax.physics.simulate import StepPlan, trajectory
+from operax.physics.steppers import ETDRK4, Rosenbrock, SemilinearTerm, etdrk4, rosenbrock
+from operax.physics.transforms import transform
+
+run = eqx.filter_jit(trajectory)
+LINE = Domain(32, 1 / 32, "periodic")
+CLOSED = Domain(32, 1 / 32)
+WAVE = 0.5 + 0.3 * np.cos(2 * np.pi * LINE.centres()[0])
+
+
+def well(c):
+    """μ of a double well around ½."""
+    return 4 * (c - 0.5) ** 3 - (c - 0.5)
+
+
+def exact_phi(z):
+    """φ₁, φ₂, φ₃ with sixty digits."""
+    getcontext().prec = 60
+    z = Decimal(float(z))
+    if z == 0:
+        return 1.0, 1 / 2, 1 / 6
+    phi1 = (z.exp() - 1) / z
+    phi2 = (phi1 - 1) / z
+    return float(phi1), float(phi2), float((phi2 - Decimal(1) / 2) / z)
+
+
+def test_phi_functions_are_right_to_rounding():
+    z = np.concatenate([[0.0], -np.logspace(-14, 5, 60), -1 + np.array([-1e-9, 0, 1e-9])])
+    exact = np.array([exact_phi(x) for x in z]).T
+    np.testing.assert_allclose(np.asarray(etdrk4.phi_functions(jnp.asarray(z))), exact, rtol=3e-15)
+
+
+def test_phi_functions_in_single_precision():
+    z = np.concatenate([[0.0], -np.logspace(-7, 5, 40)]).astype(np.float32)
+    exact = np.array([exact_phi(x) for x in z]).T
+    found = jnp.stack(etdrk4.phi_functions(jnp.asarray(z)))
+    assert found.dtype == jnp.float32
+    np.testing.assert_allclose(found, exact, rtol=2e-6)
+
+
+def slope(equation, domain, duration, damping, steps, c0=WAVE):
+    """Order of accuracy: slope of the error against the step, over all of ``steps``."""
+    times = jnp.asarray([0.0, duration])
+
+    def end(n):
+        plan = StepPlan((1,), jnp.asarray(n), jnp.asarray(damping))
+        return run(equation, transform(domain), plan, jnp.asarray(c0), times)[-1]
+
+    reference = end(16 * steps[-1])
+    errors = [float(jnp.abs(end(n) - reference).max()) for n in steps]
+    return -np.polyfit(np.log(steps), np.log(errors), 1)[0]
+
+
+def test_etdrk4_has_order_four_with_constant_mobility():
+    equation = CahnHilliard(1.0, well, 5e-3)
+    assert slope(equation, LINE, 0.05, [0.0, 0.52 * 5e-3], (32, 64, 128)) == pytest.approx(4, abs=0.3)
+
+
+def test_etdrk4_keeps_order_near_three_with_varying_mobility():
+    equation = CahnHilliard(laws.Degenerate(4.0), well, 5e-3)
+    assert slope(equation, LINE, 0.05, [0.0, 0.52 * 5e-3], (32, 64, 128)) >= 2.7
+
+
+def test_rosenbrock_has_order_three():
+    equation = Diffusion(laws.as_law(0.2) + laws.Degenerate(2.0))
+    c0 = 0.5 + 0.3 * np.cos(np.pi * CLOSED.centres()[0])
+    assert slope(equation, CLOSED, 0.1, [0.0, 0.0], (8, 16, 32), c0) == pytest.approx(3, abs=0.3)
+
+
+def test_tridiagonal_jacobian_is_the_jacobian():
+    equation = Diffusion(laws.as_law(0.2) + laws.Degenerate(2.0), source=lambda c: c**2)
+    c = jnp.asarray(np.random.default_rng(0).uniform(0.1, 0.9, 9))
+    domain = Domain(9, 0.3)
+    dense = np.asarray(jax.jit(jax.jacfwd(lambda c: equation.rate(c, domain)))(c))
+    lower, main, upper = rosenbrock.jacobian(lambda c: equation.rate(c, domain), c)
+    found = np.diag(main) + np.diag(lower[1:], -1) + np.diag(upper[:-1], 1)
+    np.testing.assert_allclose(found, dense, atol=1e-12 * np.abs(dense).max())
+    assert lower[0] == 0
+    assert upper[-1] == 0
+
+
+def test_rosenbrock_forgets_a_stiff_mode_in_one_step():
+    h, stiff = jnp.asarray(1.0), 1e8
+    assert abs(rosenbrock.step(lambda c: -stiff * c, h, jnp.ones(3))).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("equation", "domain", "solver", "times"),
+    [
+        (CahnHilliard(1.0, well, 5e-3), LINE, ETDRK4(), [0.0, 0.01, 0.02]),
+        (Diffusion(laws.as_law(0.2) + laws.Degenerate(2.0)), CLOSED, Rosenbrock(), [0.0, 0.01, 0.02]),
+    ],
+    ids=["ETDRK4", "Rosenbrock"],
+)
+def test_diffrax_and_scan_take_the_same_steps(equation, domain, solver, times):
+    scan = simulate(equation, WAVE, times, domain, dt=1e-3)
+    step_by_step = simulate(equation, WAVE, times, domain, dt=1e-3, solver=solver)
+    np.testing.assert_allclose(step_by_step.frames, scan.frames, atol=1e-12)
+    adaptive = simulate(equation, WAVE, times, domain, rtol=1e-7)
+    np.testing.assert_allclose(adaptive.frames, simulate(equation, WAVE, times, domain, dt=2.5e-4).frames, atol=1e-6)
+
+
+def test_a_diffrax_solver_of_its_own_runs_too():
+    equation = Diffusion(0.2)
+    c0 = 0.5 + 0.3 * np.cos(2 * np.pi * LINE.centres()[0])
+    found = simulate(equation, c0, [0.0, 0.02], LINE, dt=5e-4, solver=diffrax.Heun())
+    np.testing.assert_allclose(found.frames, simulate(equation, c0, [0.0, 0.02], LINE, dt=1e-3).frames, atol=1e-6)
+
+
+def test_rosenbrock_refuses_what_is_not_tridiagonal():
+    with pytest.raises(
+        ValueError, match=r"`Rosenbrock` needs `Diffusion` on a one-dimensional.*CahnHilliard.*`ETDRK4`"
+    ):
+        simulate(CahnHilliard(1.0, well, 5e-3), WAVE, [0.0, 0.01], CLOSED, dt=1e-3, solver=Rosenbrock())
+
+
+def test_damping_is_half_the_largest_coefficient_where_modes_are_stiff():
+    c = jnp.linspace(0.1, 0.9, 9)
+    plain = etdrk4.damping(Diffusion(laws.Degenerate(4.0)), transform(LINE), c, jnp.asarray(1e-3))
+    np.testing.assert_allclose(plain, [etdrk4.SAFETY, 0.0], rtol=1e-12)
+    fourth = etdrk4.damping(CahnHilliard(1.0, well, 5e-3), transform(LINE), c, jnp.asarray(1e-3))
+    np.testing.assert_allclose(fourth[1], etdrk4.SAFETY * 5e-3, rtol=1e-12)
+    # together they carry half of a₂λ + a₄λ² at every stiff mode
+    eigenvalues = transform(LINE).eigenvalues
+    stiff = eigenvalues[1e-3 * fourth[1] * eigenvalues**2 > 2]
+    half = max(4 * 3 * 0.4**2 - 1, 0) * stiff / 2 + 5e-3 * stiff**2 / 2
+    assert (fourth[0] * stiff + fourth[1] * stiff**2 >= half).all()
+
+
+def test_no_derivative_goes_through_the_linear_part():
+    term = SemilinearTerm(Diffusion(1.0), transform(LINE), jnp.asarray([1.0, 0.1]))
+    slope = jax.grad(lambda d: eqx.tree_at(lambda t: t.damping, term, d).linear(float).sum())(term.damping)
+    assert (slope == 0).all()

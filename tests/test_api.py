@@ -1,0 +1,121 @@
+"""The public names, and the script of the main job as a user writes it."""
+
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import operax as ox
+
+NAMES = """
+Domain Movie load save info simulate
+laws.Constant laws.Known laws.Unknown laws.positive laws.Legendre laws.Spline laws.Exp laws.IdealMixing
+laws.RegularSolution laws.Degenerate laws.freeze
+Diffusion CahnHilliard steppers.ETDRK4 steppers.Rosenbrock
+noise.Gaussian noise.PoissonGaussian noise.estimate
+denoise.train denoise.BlindSpot denoise.TemporalMean denoise.LowRank denoise.assess
+Problem PreRoll Given LevenbergMarquardt fit fitted laplace sample Posterior Fit
+report denoise_report plot.band plot.movie plot.residuals
+synth.cahn_hilliard synth.lfp_stxm modalities.neutron.water_content metrics.psnr metrics.whiteness
+""".split()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_public_name_exists_and_is_documented(name):
+    thing = ox
+    for part in name.split("."):
+        thing = getattr(thing, part)
+    assert inspect.getdoc(thing), f"{name} has no docstring"
+
+
+def test_all_that_is_public_is_listed():
+    modules = {name.split(".")[0] for name in NAMES if "." in name}
+    found = {name for name in vars(ox) if not name.startswith("_")}
+    listed = {name for name in NAMES if "." not in name} | modules
+    # rooms that come into the namespace because Python puts imported subpackages there
+    assert found - listed <= {"domain", "inference", "io", "movie", "physics"}
+
+
+def test_signatures_that_scripts_rely_on():
+    assert list(inspect.signature(ox.Domain).parameters) == ["shape", "spacing", "boundary", "inside"]
+    movie = ["frames", "times", "domain", "variance", "units", "reads"]
+    assert list(inspect.signature(ox.Movie).parameters)[:6] == movie
+    assert list(inspect.signature(ox.simulate).parameters) == [
+        "equation", "c0", "times", "domain", "dt", "rtol", "solver",
+    ]  # fmt: skip
+    assert list(inspect.signature(ox.Problem).parameters)[:3] == ["data", "states", "noise"]
+    for verb in (ox.laplace, ox.sample, ox.denoise.train):
+        assert inspect.signature(verb).parameters["key"].kind is inspect.Parameter.KEYWORD_ONLY
+
+
+@pytest.mark.slow
+def test_the_main_job_in_a_script(tmp_path, monkeypatch):
+    """The script of the README at toy size: every line a user writes is here as written."""
+    monkeypatch.chdir(tmp_path)
+    domain = ox.Domain((16, 16), 0.01, "periodic")
+    truth = ox.synth.cahn_hilliard(domain, 2e-3 * np.arange(11), key=jax.random.key(5), dt=5e-4)
+    ox.save("particle.h5", truth.noisy)
+
+    raw = ox.load("particle.h5")
+    noise = ox.noise.estimate(raw)
+    k1, k2 = jax.random.split(jax.random.key(0))
+
+    denoiser = ox.denoise.train(raw, noise, key=k1)
+    states = denoiser(raw)
+
+    equation = ox.CahnHilliard(
+        mobility=ox.laws.Exp(ox.laws.Unknown(-1.6, 1.0) + ox.laws.Legendre(2)),
+        potential=ox.laws.RegularSolution(omega=3.0) + ox.laws.Legendre(4),
+        kappa=2e-3,
+    )
+    problem = ox.Problem(raw, states, noise)
+    best = ox.fit(equation, problem)
+    posterior = ox.sample(best, problem, key=k2)
+
+    c = jnp.linspace(0.02, 0.98, 97)
+    ox.plot.band(c, posterior(lambda e: e.diffusivity(c)), label="D(c)")
+    ox.report(posterior, problem, path="report.html")
+
+    assert best.result.startswith("converged")
+    assert posterior(lambda e: e.diffusivity(c)).shape == (800, 97)
+    assert (tmp_path / "report.html").stat().st_size > 10_000
+
+
+def test_one_compiled_gradient_runs_from_raw_pixels_through_the_network_and_the_solver():
+    """One jitted derivative of a misfit: raw pixels -> Flax network -> start state -> diffrax solve -> laws."""
+    domain = ox.Domain((16, 16), 0.01, "periodic")
+    truth = ox.synth.cahn_hilliard(domain, 2e-3 * np.arange(11), key=jax.random.key(5), dt=5e-4)
+    noise = truth.noise
+    network = ox.denoise.BlindSpot(reach=2, width=4)
+    denoiser = ox.denoise.train(truth.noisy, noise, key=jax.random.key(0), network=network, steps=25)
+    equation = ox.CahnHilliard(ox.laws.Degenerate(ox.laws.positive(1.0, factor=3)), ox.laws.RegularSolution(3.0), 2e-3)
+
+    @jax.jit
+    def gradient(pixels, weights, equation):
+        def misfit(pixels, weights, equation):
+            raw = truth.noisy.replace(frames=pixels)
+            start = with_weights(weights).blind(raw).frames[2]
+            run = ox.simulate(equation, start, truth.noisy.times[2:7], domain, dt=1e-3, solver=ox.steppers.ETDRK4())
+            return jnp.mean((run.frames[1:] - truth.noisy.frames[3:7]) ** 2)
+
+        return jax.value_and_grad(misfit, argnums=(0, 1, 2))(pixels, weights, equation)
+
+    leaves, structure = jax.tree.flatten(denoiser)
+
+    def with_weights(weights):
+        return jax.tree.unflatten(structure, weights)
+
+    value, (by_pixel, by_weight, by_law) = gradient(truth.noisy.frames, leaves, equation)
+    assert np.isfinite(float(value))
+    assert float(jnp.abs(by_pixel[1:4]).max()) > 0
+    assert not np.asarray(by_pixel[7:]).any(), "frames that the start has not read have no influence"
+    assert max(float(jnp.abs(w).max()) for w in by_weight) > 0
+
+    step = 1e-4
+    up, down = (
+        gradient(truth.noisy.frames, leaves, jax.tree.map(lambda x, s=s: x + s, equation))[0] for s in (step, -step)
+    )
+    (law,) = jax.tree.leaves(by_law)
+    assert float(law) == pytest.approx(float((up - down) / (2 * step)), rel=1e-5)
