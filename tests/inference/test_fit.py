@@ -29,8 +29,8 @@ def test_the_fitted_movie_is_closer_to_the_truth_than_the_raw_one(line, solved):
     assert ox.metrics.rmse(predicted.frames, clean.frames) < 0.3 * ox.metrics.rmse(noisy.frames, clean.frames)
 
 
-def test_exact_starts_and_no_noise_give_the_law_to_a_thousandth(line, unknown, points):
-    truth, _, _, _ = line
+def test_exact_starts_and_no_noise_give_the_law_to_a_thousandth(line, points):
+    truth, clean, _, _ = line
     problem = ox.Problem(clean, None, ox.noise.Gaussian(1e-4), start=ox.Given())
     flexible = ox.Diffusion(laws.positive(2.0, factor=2) * laws.Exp(laws.Legendre(4, 1.0)))
     best = ox.fit(flexible, problem)

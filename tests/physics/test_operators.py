@@ -7,12 +7,12 @@ import pytest
 
 from operax.domain import Domain
 from operax.physics import operators
+from problems import stencil_eigenvalue
 
 # compiled whole: one compilation a domain, not one an operation
 divergence_of_flux = jax.jit(operators.divergence_of_flux, static_argnums=2)
 laplacian = jax.jit(operators.laplacian, static_argnums=1)
 squared_gradient = jax.jit(operators.squared_gradient, static_argnums=1)
-from problems import stencil_eigenvalue
 
 BOUNDARIES = [("periodic", "periodic"), ("no-flux", "no-flux"), ("no-flux", "periodic")]
 RNG = np.random.default_rng(0)

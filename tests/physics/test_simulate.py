@@ -97,7 +97,7 @@ def test_an_equation_without_a_plan_is_an_error():
 
 
 def test_kappa_that_varies_is_refused():
-    with pytest.raises(ValueError, match="`kappa` must be one number.*got Legendre"):
+    with pytest.raises(ValueError, match=r"`kappa` must be one number.*got Legendre"):
         CahnHilliard(1.0, laws.RegularSolution(3.0), laws.Legendre(2))
 
 

@@ -51,12 +51,14 @@ def test_phi_functions_in_single_precision():
     np.testing.assert_allclose(found, exact, rtol=2e-6)
 
 
-def slope(equation, domain, duration, damping, steps, c0=WAVE):
+def slope(equation, domain, duration, steps, c0=WAVE):
     """Order of accuracy: slope of the error against the step, over all of ``steps``."""
     times = jnp.asarray([0.0, duration])
+    # one splitting for all step lengths, stable at the longest
+    damping = etdrk4.damping(equation, transform(domain), jnp.linspace(0, 1, 65), jnp.asarray(duration / steps[0]))
 
     def end(n):
-        plan = StepPlan((1,), jnp.asarray(n), jnp.asarray(damping))
+        plan = StepPlan((1,), jnp.asarray(n), damping)
         return run(equation, transform(domain), plan, jnp.asarray(c0), times)[-1]
 
     reference = end(16 * steps[-1])
@@ -66,18 +68,18 @@ def slope(equation, domain, duration, damping, steps, c0=WAVE):
 
 def test_etdrk4_has_order_four_with_constant_mobility():
     equation = CahnHilliard(1.0, well, 5e-3)
-    assert slope(equation, LINE, 0.05, [0.0, 0.52 * 5e-3], (32, 64, 128)) == pytest.approx(4, abs=0.3)
+    assert slope(equation, LINE, 0.02, (32, 64, 128)) == pytest.approx(4, abs=0.3)
 
 
 def test_etdrk4_keeps_order_near_three_with_varying_mobility():
     equation = CahnHilliard(laws.Degenerate(4.0), well, 5e-3)
-    assert slope(equation, LINE, 0.05, [0.0, 0.52 * 5e-3], (32, 64, 128)) >= 2.7
+    assert slope(equation, LINE, 0.02, (32, 64, 128)) >= 2.7
 
 
 def test_rosenbrock_has_order_three():
     equation = Diffusion(laws.as_law(0.2) + laws.Degenerate(2.0))
     c0 = 0.5 + 0.3 * np.cos(np.pi * CLOSED.centres()[0])
-    assert slope(equation, CLOSED, 0.1, [0.0, 0.0], (8, 16, 32), c0) == pytest.approx(3, abs=0.3)
+    assert slope(equation, CLOSED, 0.1, (8, 16, 32), c0) == pytest.approx(3, abs=0.3)
 
 
 def test_tridiagonal_jacobian_is_the_jacobian():

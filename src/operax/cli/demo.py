@@ -15,7 +15,7 @@ from . import config as configs
 from .pipeline import Outcome, execute
 
 # Sizes of the movie and the training: the whole demo takes about three minutes on two cores.
-SIZE, FRAMES, TRAINING = 48, 24, 400
+SIZE, FRAMES, TRAINING = 40, 16, 400
 QUICK_SIZE, QUICK_FRAMES, QUICK_TRAINING = 24, 10, 50
 # Compositions of the table; the movie visits 0.07 to 0.93.
 COMPOSITIONS = (0.1, 0.3, 0.5, 0.7, 0.9)

@@ -96,7 +96,7 @@ def sample(
             return -negative_log_posterior(equation, xi, problem, predicted)
 
         warm_key, start_key, draw_key = jax.random.split(key, 3)
-        warm = blackjax.window_adaptation(blackjax.nuts, log_density, progress_bar=False)
+        warm = blackjax.window_adaptation(blackjax.nuts, log_density)
         start = 0.5 * jax.random.normal(start_key, centre.shape, centre.dtype)
         (state, parameters), _ = warm.run(warm_key, start, warmup)
         kernel = blackjax.nuts(log_density, **parameters)

@@ -202,7 +202,9 @@ def simulate(
     RuntimeError
         If the solution is not finite, or no step plan is fine enough.
     """
-    c0, times = jnp.asarray(c0, dtype=float), jnp.asarray(times, dtype=float)
+    c0 = jnp.asarray(c0, dtype=float)
+    if not isinstance(times, jax.core.Tracer):
+        times = np.asarray(times, dtype=c0.dtype)  # stays a number to look at under `jax.jit`
     _check(c0, times, domain, dt, rtol, solver)
     if rtol is None and solver is None:
         plan = choose_plan(equation, c0, times, domain) if dt is None else _fixed_plan(equation, c0, times, domain, dt)
@@ -225,9 +227,9 @@ def _check(c0, times, domain, dt, rtol, solver):
         raise ValueError(f"`c0` must have the domain's shape {domain.shape}, got {c0.shape}.")
     if times.ndim != 1 or times.size < 2:
         raise ValueError(f"`times` must list at least two times, got shape {times.shape}.")
-    if not isinstance(times, jax.core.Tracer) and not bool((jnp.diff(times) > 0).all()):
+    if not isinstance(times, jax.core.Tracer) and not (np.diff(times) > 0).all():
         raise ValueError("`times` must be strictly increasing; sort them and drop duplicates.")
-    if not isinstance(c0, jax.core.Tracer) and not bool(jnp.isfinite(c0).all()):
+    if not isinstance(c0, jax.core.Tracer) and not np.isfinite(c0).all():
         raise ValueError("`c0` must be finite everywhere; fill or mask the missing pixels first.")
     if dt is not None and rtol is not None:
         raise ValueError("give `dt` (fixed steps) or `rtol` (adaptive steps), not both.")
