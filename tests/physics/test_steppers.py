@@ -67,13 +67,15 @@ def slope(equation, domain, duration, steps, c0=WAVE):
 
 
 def test_etdrk4_has_order_four_with_constant_mobility():
-    equation = CahnHilliard(1.0, well, 5e-3)
-    assert slope(equation, LINE, 0.02, (32, 64, 128)) == pytest.approx(4, abs=0.3)
+    # sixteen pixels, so that no mode is stiff at the longest step
+    coarse = Domain(16, 1 / 16, "periodic")
+    c0 = 0.5 + 0.3 * np.cos(2 * np.pi * coarse.centres()[0])
+    assert slope(CahnHilliard(1.0, well, 5e-3), coarse, 0.02, (64, 128, 256), c0) == pytest.approx(4, abs=0.3)
 
 
 def test_etdrk4_keeps_order_near_three_with_varying_mobility():
     equation = CahnHilliard(laws.Degenerate(4.0), well, 5e-3)
-    assert slope(equation, LINE, 0.02, (32, 64, 128)) >= 2.7
+    assert slope(equation, LINE, 0.02, (128, 256, 512)) >= 2.7
 
 
 def test_rosenbrock_has_order_three():
@@ -87,7 +89,7 @@ def test_tridiagonal_jacobian_is_the_jacobian():
     c = jnp.asarray(np.random.default_rng(0).uniform(0.1, 0.9, 9))
     domain = Domain(9, 0.3)
     dense = np.asarray(jax.jit(jax.jacfwd(lambda c: equation.rate(c, domain)))(c))
-    lower, main, upper = rosenbrock.jacobian(lambda c: equation.rate(c, domain), c)
+    lower, main, upper = jax.jit(lambda c: rosenbrock.jacobian(lambda c: equation.rate(c, domain), c))(c)
     found = np.diag(main) + np.diag(lower[1:], -1) + np.diag(upper[:-1], 1)
     np.testing.assert_allclose(found, dense, atol=1e-12 * np.abs(dense).max())
     assert lower[0] == 0

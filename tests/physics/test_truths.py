@@ -63,6 +63,7 @@ def test_tanh_interface_stays():
     assert np.abs(run.frames - c).max() < 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("boundary", ["periodic", "no-flux"])
 def test_pfhub_benchmark_energies(boundary):
     equation, domain, c0, offset = problems.pfhub_spinodal(boundary)

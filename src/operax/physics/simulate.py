@@ -204,7 +204,8 @@ def simulate(
     """
     c0 = jnp.asarray(c0, dtype=float)
     if not isinstance(times, jax.core.Tracer):
-        times = np.asarray(times, dtype=c0.dtype)  # stays a number to look at under `jax.jit`
+        # numpy stays a number to look at under `jax.jit`
+        times = np.asarray(times, dtype=c0.dtype)  # type: ignore[assignment]
     _check(c0, times, domain, dt, rtol, solver)
     if rtol is None and solver is None:
         plan = choose_plan(equation, c0, times, domain) if dt is None else _fixed_plan(equation, c0, times, domain, dt)

@@ -9,6 +9,8 @@ from ..movie import Movie
 
 # Quantiles of all values taken for the low and the high side of the front; the extremes are noise.
 SIDES = (0.02, 0.98)
+# Part of the way from the low to the high side that marks the front.
+FOOT = 0.2
 
 
 class Front(eqx.Module):
@@ -48,10 +50,11 @@ def follow(movie: Movie, *, threshold: float | None = None, start: float | None 
     movie
         A movie of one space axis.
     threshold
-        Value that marks the front; ``None`` takes the middle between the low and the high side, which are the
-        2 % and 98 % quantiles of all values.
+        Value that marks the front; ``None`` takes a fifth of the way from the low to the high side, which are
+        the 2 % and 98 % quantiles of all values: the foot of a front moves, its middle may only turn.
     start
-        Time from which the root is taken, not later than the first frame; ``None`` takes the first frame.
+        Time from which the root is taken, not later than the first frame; ``None`` takes time zero, or the first frame if
+        that is earlier.
 
     Raises
     ------
@@ -72,8 +75,8 @@ def follow(movie: Movie, *, threshold: float | None = None, start: float | None 
         )
     y, t = np.asarray(movie.frames, float), np.asarray(movie.times, float)
     inside = movie.domain.inside
-    level = float(np.quantile(y[:, inside], SIDES).mean()) if threshold is None else float(threshold)
-    origin = float(t[0]) if start is None else float(start)
+    level = float(np.quantile(y[:, inside], SIDES) @ (1 - FOOT, FOOT)) if threshold is None else float(threshold)
+    origin = min(0.0, float(t[0])) if start is None else float(start)
     if origin > t[0]:
         raise ValueError(f"`start` must not be later than the first frame at {t[0]:g}, got {origin:g}.")
     root = np.sqrt(t - origin)

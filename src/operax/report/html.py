@@ -239,7 +239,7 @@ def _front(data: Movie, predicted: Movie) -> Section:
     length, time, _ = data.units
     unit = "" if (length, time) == ("1", "1") else f" {length}/√{time}"
     said = (
-        f"The front is where the value crosses {float(found.threshold):.3g}, midway between the low and "
+        f"The front is where the value crosses {float(found.threshold):.3g}, a fifth of the way from the low to "
         "the high side. "
         f"The straight line through distance against √t has slope {float(found.slope):.3g}{unit} and "
         "explains "

@@ -222,7 +222,7 @@ def front(
     predicted
         The same from a fit.
     threshold
-        Value that marks the front; ``None`` takes the middle between the two sides in ``measured``.
+        Value that marks the front; ``None`` takes a fifth of the way between the two sides in ``measured``.
 
     Raises
     ------

@@ -81,9 +81,11 @@ def residuals(
         If the movies do not match or no noise is known.
     """
     z = standardised(predicted, measured, noise)
+    # an equation that leaves much more than noise is drawn on a wider scale, where its pattern can be seen
+    large = float(np.nanquantile(np.abs(z), 0.99))
+    reach = DEVIATIONS if large < 2 * DEVIATIONS else np.ceil(large)
     # a movie must be finite, and masked pixels are not: painted as arrays
-    return _paint({name: predicted}, figure, frames, Normalize(-DEVIATIONS, DEVIATIONS), "RdBu_r",
-                  "residual / σ", {name: z})  # fmt: skip
+    return _paint({name: predicted}, figure, frames, Normalize(-reach, reach), "RdBu_r", "residual / σ", {name: z})
 
 
 def _alike(movies: Mapping[str, Movie]) -> Movie:
