@@ -11,17 +11,57 @@ import pytest
 import operax as ox
 from operax.physics.transforms import transform
 
-NAMES = """
-Domain Movie load save info simulate
-laws.Constant laws.Known laws.Unknown laws.positive laws.Legendre laws.Spline laws.Exp laws.IdealMixing
-laws.RegularSolution laws.Degenerate laws.freeze
-Diffusion CahnHilliard steppers.ETDRK4 steppers.Rosenbrock
-noise.Gaussian noise.PoissonGaussian noise.estimate
-denoise.train denoise.BlindSpot denoise.TemporalMean denoise.LowRank denoise.assess
-Problem PreRoll Given LevenbergMarquardt fit fitted laplace sample Posterior Fit
-report denoise_report plot.band plot.movie plot.residuals
-synth.cahn_hilliard synth.lfp_stxm modalities.neutron.water_content metrics.psnr metrics.whiteness
-""".split()
+NAMES = [
+    "Domain",
+    "Movie",
+    "load",
+    "save",
+    "info",
+    "simulate",
+    "laws.Constant",
+    "laws.Known",
+    "laws.Unknown",
+    "laws.positive",
+    "laws.Legendre",
+    "laws.Spline",
+    "laws.Exp",
+    "laws.IdealMixing",
+    "laws.RegularSolution",
+    "laws.Degenerate",
+    "laws.freeze",
+    "Diffusion",
+    "CahnHilliard",
+    "steppers.ETDRK4",
+    "steppers.Rosenbrock",
+    "noise.Gaussian",
+    "noise.PoissonGaussian",
+    "noise.estimate",
+    "denoise.train",
+    "denoise.BlindSpot",
+    "denoise.TemporalMean",
+    "denoise.LowRank",
+    "denoise.assess",
+    "Problem",
+    "PreRoll",
+    "Given",
+    "LevenbergMarquardt",
+    "fit",
+    "fitted",
+    "laplace",
+    "sample",
+    "Posterior",
+    "Fit",
+    "report",
+    "denoise_report",
+    "plot.band",
+    "plot.movie",
+    "plot.residuals",
+    "synth.cahn_hilliard",
+    "synth.lfp_stxm",
+    "modalities.neutron.water_content",
+    "metrics.psnr",
+    "metrics.whiteness",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

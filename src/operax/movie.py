@@ -106,8 +106,8 @@ class Movie(eqx.Module):
             if bad.any():
                 frame = int(np.argmax(bad.reshape(len(bad), -1).any(1)))
                 raise ValueError(
-                    f"`frames` must be finite; {int(bad.sum())} values are NaN or infinite, the first in frame {frame}. "
-                    "Drop those frames, or mask those pixels with the domain's `inside`."
+                    f"`frames` must be finite; {int(bad.sum())} values are NaN or infinite, the first in frame "
+                    f"{frame}. Drop those frames, or mask those pixels with the domain's `inside`."
                 )
         if self.variance is not None and _known(self.variance):
             v = np.asarray(self.variance)
@@ -133,10 +133,7 @@ class Movie(eqx.Module):
 
     def __getitem__(self, index) -> "Movie":
         """A movie of some of the frames: ``movie[5:20]``, ``movie[::2]`` or ``movie[[0, 3, 4]]``."""
-        if isinstance(index, slice):
-            picked = np.arange(len(self))[index]
-        else:
-            picked = np.asarray(index)
+        picked = np.arange(len(self))[index] if isinstance(index, slice) else np.asarray(index)
         if picked.ndim != 1 or (picked.size and not np.issubdtype(picked.dtype, np.integer)):
             raise TypeError(
                 f"a movie is indexed by a slice or a list of frame numbers and stays a movie, got {index!r}; "
@@ -157,6 +154,7 @@ class Movie(eqx.Module):
         )
 
     def _full_variance(self):
+        assert self.variance is not None
         return jnp.broadcast_to(self.variance, self.frames.shape)
 
     def crop(self, *windows: slice) -> "Movie":

@@ -30,7 +30,7 @@ class Truth(eqx.Module):
 
 def cahn_hilliard(
     domain: Domain,
-    times: Float[Array, " time"],
+    times: Float[Array | np.ndarray, " time"],
     *,
     key: Key[Array, ""],
     equation: CahnHilliard | None = None,
@@ -65,7 +65,9 @@ def cahn_hilliard(
     dt
         Longest solver step; ``None`` chooses it.
     """
-    equation = equation or CahnHilliard(laws.Degenerate(1.0), laws.RegularSolution(3.0), 2e-3)
+    equation = equation or CahnHilliard(
+        laws.Degenerate(laws.Constant(1.0)), laws.RegularSolution(laws.Constant(3.0)), laws.Constant(2e-3)
+    )
     noise = noise or Gaussian(STXM_NOISE)
     start_key, noise_key = jax.random.split(key)
     modes, k = smooth_modes(domain, cutoff)

@@ -141,7 +141,9 @@ def descend(
             break
         tried += 1
         d_theta, d_xi = normal.newton_step(damping)
-        trial, trial_plan = settled(theta + d_theta, xi + d_xi, plan, max(ACCURACY * excess**0.5, 0.2 * (2 * promised) ** 0.5))
+        trial, trial_plan = settled(
+            theta + d_theta, xi + d_xi, plan, max(ACCURACY * excess**0.5, 0.2 * (2 * promised) ** 0.5)
+        )
         if np.isfinite(trial) and trial < value:
             ratio = (value - trial) / normal.promise(damping)
             damping *= 1 / 5 if ratio > 0.75 else 2 if ratio < 0.25 else 1 / 2

@@ -24,7 +24,7 @@ class AbstractTransform(eqx.Module):
     """Between pixels and the eigenmodes of minus the discrete Laplacian."""
 
     domain: eqx.AbstractVar[Domain]
-    eigenvalues: eqx.AbstractVar[Float[Array, "*modes"]]  # λ ≥ 0, per length²
+    eigenvalues: eqx.AbstractVar[Float[np.ndarray, "*modes"]]  # λ ≥ 0, per length²
 
     @abc.abstractmethod
     def forward(self, u: Float[Array, "*space"]) -> Inexact[Array, "*modes"]:

@@ -53,8 +53,8 @@ def follow(movie: Movie, *, threshold: float | None = None, start: float | None 
         Value that marks the front; ``None`` takes a fifth of the way from the low to the high side, which are
         the 2 % and 98 % quantiles of all values: the foot of a front moves, its middle may only turn.
     start
-        Time from which the root is taken, not later than the first frame; ``None`` takes time zero, or the first frame if
-        that is earlier.
+        Time from which the root is taken, not later than the first frame; ``None`` takes time zero,
+        or the first frame if that is earlier.
 
     Raises
     ------

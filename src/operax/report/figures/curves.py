@@ -246,7 +246,7 @@ def front(
     unit = "" if (length, time) == ("1", "1") else f" {length}/√{time}"
     ax.plot(root, found.offset + found.slope * root, "--", color="black", linewidth=1.2,
             label=literal(f"line, slope {float(found.slope):.3g}{unit}"))  # fmt: skip
-    ax.set_xlabel(labelled("√(time since first frame)", "1" if time == "1" else f"√{time}"))
+    ax.set_xlabel(labelled("√time", "1" if time == "1" else f"√{time}"))
     ax.set_ylabel(labelled("distance of front", length))
     ax.legend(frameon=False, fontsize="small")
     return ax
