@@ -114,7 +114,7 @@ def test_front_line_states_its_slope():
     values = 1 / (1 + np.exp((domain.centres()[0] - 4 - 2 * np.sqrt(t)[:, None]) / 0.6))
     ax = plot.front(Movie(values, t, domain, units=("mm", "h", "1")))
     assert "line, slope 2 mm/√h" in {line.get_label() for line in ax.lines}
-    assert ax.get_xlabel() == "√(time since first frame) (√h)"
+    assert ax.get_xlabel() == "√time (√h)"
 
 
 def test_history_falls(posterior):

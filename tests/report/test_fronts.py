@@ -19,11 +19,20 @@ def advancing(speed=2.0, spacing=0.5, frames=30, flipped=False):
 @pytest.mark.parametrize("flipped", [False, True])
 def test_position_is_found_between_pixels_from_either_end(flipped):
     movie, position = advancing(flipped=flipped)
-    found = follow(movie)
+    found = follow(movie, threshold=0.5)
     assert np.abs(np.asarray(found.distance) - position).max() < 0.05
     assert float(found.slope) == pytest.approx(2.0, rel=0.01)
     assert float(found.offset) == pytest.approx(4.0, abs=0.05)
     assert float(found.explained) > 0.999
+
+
+def test_the_foot_of_the_front_is_followed_unless_a_threshold_is_given():
+    movie, position = advancing()
+    found = follow(movie)
+    # where the step has fallen to a fifth: 0.6 ln 4 ahead of its middle
+    assert float(found.threshold) == pytest.approx(0.2, abs=0.01)
+    assert np.abs(np.asarray(found.distance) - position - 0.6 * np.log(4)).max() < 0.05
+    assert float(found.slope) == pytest.approx(2.0, rel=0.01)
 
 
 def test_of_a_band_the_edge_that_moves_is_followed():
@@ -38,12 +47,13 @@ def test_noise_crossings_far_from_the_front_are_not_taken():
     movie, position = advancing()
     # one pixel deep in the low side jumps above the threshold
     spiked = movie.replace(frames=movie.frames.at[3, 50].set(1.0))
-    assert abs(float(follow(spiked).distance[3]) - position[3]) < 0.6
+    assert abs(float(follow(spiked, threshold=0.5).distance[3]) - position[3]) < 0.6
 
 
 def test_the_root_is_taken_from_the_given_start():
     movie, _ = advancing()
     late = movie[5:]
+    assert float(follow(late).slope) == pytest.approx(float(follow(late, start=0.0).slope))
     assert float(follow(late, start=0.0).slope) == pytest.approx(2.0, rel=0.01)
     with pytest.raises(ValueError, match="`start` must not be later than the first frame at 5, got 6"):
         follow(late, start=6.0)
