@@ -122,8 +122,9 @@ def _check_movies(data, states):
         raise ValueError("a fit needs at least two frames; this movie has one.")
     if states.frames.shape != data.frames.shape or states.domain != data.domain:
         raise ValueError(
-            f"`states` must show the same frames on the same domain as `data`: got shape {states.frames.shape} on "
-            f"{states.domain}, expected {data.frames.shape} on {data.domain}."
+            "`states` must show the same frames on the same domain (size, spacing, boundary, mask) as `data`: "
+            f"got shape {states.frames.shape} and spacing {states.domain.spacing}, expected {data.frames.shape} and "
+            f"{data.domain.spacing}."
         )
 
 
