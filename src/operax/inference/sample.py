@@ -15,8 +15,8 @@ from .linearise import NormalEquations, negative_log_posterior, predict
 from .posterior import Posterior
 from .problem import Problem
 
-# Whitened coordinates need few leapfrog steps; 2⁶ bounds the cost of a draw. Draws that reach it are counted.
-MOST_DOUBLINGS = 6
+# Whitened coordinates need few leapfrog steps; 2⁵ bounds the cost of a draw. Draws that reach it are counted.
+MOST_DOUBLINGS = 5
 
 
 def _factor(normal: NormalEquations) -> np.ndarray:
@@ -39,8 +39,8 @@ def sample(
     problem: Problem,
     *,
     key: Key[Array, ""],
-    draws: int = 400,
-    warmup: int = 200,
+    draws: int = 250,
+    warmup: int = 150,
     chains: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> Posterior:
