@@ -1,5 +1,6 @@
 """The place a movie was taken and an equation is solved: cells, spacing, boundary, particle mask."""
 
+import math
 from functools import lru_cache
 
 import equinox as eqx
@@ -96,6 +97,11 @@ class Domain(eqx.Module):
     @property
     def ndim(self) -> int:
         return len(self.shape)
+
+    @property
+    def pixel_volume(self) -> float:
+        """Length, area or volume of one pixel, in units of length to the number of axes."""
+        return math.prod(self.spacing)
 
     @property
     def inside(self) -> np.ndarray:

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from ..movie import Movie
 from ..physics.equations import AbstractEquation
 from ..physics.simulate import StepPlan, choose_plan
-from ..physics.transforms import AbstractTransform, transform
+from ..physics.transforms import transform
 from .linearise import NormalEquations, misfit, predict
 from .optimise import LevenbergMarquardt, Point, descend
 from .problem import Problem
@@ -132,11 +132,12 @@ def _first_plan(equation, xi, problem: Problem) -> StepPlan:
 
 def fitted(fit: Fit, problem: Problem) -> Movie:
     """The movie the fit predicts: one frame for each frame a window reaches, as the instrument would see it."""
-    geometry: AbstractTransform = transform(problem.data.domain)
+    geometry = transform(problem.data.domain)
     legs = _predict(fit.equation, fit.starts, problem, geometry, fit.plan)
     skip = 1 if problem.starts.lead == 0 else 0
     reached = [(frame, w, k) for w, frames in enumerate(problem.windows) for k, frame in enumerate(frames[skip:])]
-    frame, w, k = (np.array(x) for x in zip(*sorted(dict(((r[0]), r) for r in reached).values())))
+    # windows follow each other and reach every frame once
+    frame, w, k = (np.array(x) for x in zip(*reached))
     data = problem.data[frame] if len(frame) < len(problem.data) else problem.data
     everything = tuple(range(1 - len(data), len(data)))
     return data.replace(frames=legs[w, k], variance=None, reads=everything)

@@ -104,8 +104,5 @@ class CahnHilliard(AbstractEquation):
         s = jnp.linspace(0, 1, points, dtype=c.dtype)
         path = 0.5 + (c[..., None] - 0.5) * s
         f = jnp.trapezoid(self.potential(path), s, axis=-1) * (c - 0.5)
-        volume = 1.0
-        for h in domain.spacing:
-            volume = volume * h
-        bulk = jnp.where(jnp.asarray(domain.inside), f, 0).sum() * volume
+        bulk = jnp.where(jnp.asarray(domain.inside), f, 0).sum() * domain.pixel_volume
         return bulk + 0.5 * self.kappa(c).ravel()[0] * squared_gradient(c, domain)

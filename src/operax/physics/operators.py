@@ -80,7 +80,4 @@ def squared_gradient(u: Float[Array, "*space"], domain: Domain) -> Float[Array, 
         if periodic:  # the last face is the first again
             square = lax.slice_in_dim(square, 1, square.shape[axis], axis=axis)
         total = total + square.sum()
-    volume = 1.0
-    for h in domain.spacing:
-        volume = volume * h
-    return total * volume
+    return total * domain.pixel_volume
