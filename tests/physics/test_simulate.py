@@ -7,7 +7,7 @@ import pytest
 
 from operax.domain import Domain
 from operax.physics import CahnHilliard, Diffusion, laws, simulate
-from operax.physics.simulate import choose_plan, leg_durations
+from operax.physics.simulate import choose_plan, cut
 from operax.physics.steppers import ETDRK4
 
 DOMAIN = Domain(24, 0.05, "periodic")
@@ -31,7 +31,8 @@ def test_uneven_times_are_the_same_run_as_even_times():
 
 
 def test_legs_add_up_to_the_intervals():
-    durations = leg_durations(jnp.asarray([0.0, 1.0, 4.0]), (1, 3))
+    starts, durations = cut(jnp.asarray([0.0, 1.0, 4.0]), (1, 3))
+    np.testing.assert_allclose(starts, [0.0, 1.0, 2.0, 3.0])
     np.testing.assert_allclose(durations, 1.0)
 
 
@@ -70,7 +71,7 @@ def test_single_precision_start_is_promoted_to_the_precision_in_use():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"c0": C0[:5]}, r"`c0` must have the domain's shape \(24,\), got \(5,\)"),
+        ({"c0": C0[:5]}, r"`c0` must have the shape \(24,\) of the domain .and its fields., got \(5,\)"),
         ({"c0": C0.at[3].set(jnp.nan)}, "`c0` must be finite everywhere"),
         ({"times": [0.0]}, r"`times` must list at least two times, got shape \(1,\)"),
         ({"times": [0.0, 1.0, 1.0]}, "`times` must be strictly increasing"),

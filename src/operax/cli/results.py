@@ -14,8 +14,10 @@ from ..metrics import Calibration, Whiteness
 from ..noise import Correlation
 from ..physics import AbstractEquation
 from ..physics.simulate import StepPlan
+from ..physics.steppers import ETDRK4, Rosenbrock
 
 NORMAL = ("laws", "cross", "starts", "gradient_laws", "gradient_starts")
+STEPPERS = {stepper.__name__: stepper() for stepper in (ETDRK4, Rosenbrock)}
 SPREADS = ("mean", "variance", "levels", "binned_mean", "binned_variance", "covered")
 
 
@@ -36,7 +38,7 @@ def write_posterior(path: str | os.PathLike, posterior: Posterior) -> None:
         "fit/plan/steps": np.asarray(fit.plan.steps),
         "fit/plan/damping": np.asarray(fit.plan.damping),
     }
-    write_arrays(path, arrays, {**said, "rejected": fit.rejected})
+    write_arrays(path, arrays, {**said, "rejected": fit.rejected, "stepper": type(fit.plan.stepper).__name__})
 
 
 def read_posterior(path: str | os.PathLike, equation: AbstractEquation) -> Posterior:
@@ -74,6 +76,7 @@ def read_posterior(path: str | os.PathLike, equation: AbstractEquation) -> Poste
             tuple(arrays["fit/plan/legs"].tolist()),
             jnp.asarray(arrays["fit/plan/steps"]),
             jnp.asarray(arrays["fit/plan/damping"]),
+            STEPPERS[said["stepper"]],
         )
         fit = Fit(
             best,

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..physics.equations import AbstractEquation
-from ..physics.simulate import StepPlan, advance, leg_durations, trajectory
+from ..physics.simulate import StepPlan, advance, cut, trajectory
 from ..physics.transforms import AbstractTransform
 from .problem import Problem
 
@@ -69,7 +69,7 @@ def predict(
 ) -> Float[Array, "window leg *space"]:
     """The observed state at the end of every leg of every window."""
     times, _, _ = problem.legs()
-    ends = StepPlan((1,) * (times.shape[1] - 1), plan.steps, plan.damping)
+    ends = StepPlan((1,) * (times.shape[1] - 1), plan.steps, plan.damping, plan.stepper)
 
     def window(arguments):
         number, coordinates, moments = arguments
@@ -116,10 +116,10 @@ def linearise(
 
     def leg(state, arguments):
         c, tangents = state
-        duration, y, w = arguments
+        (start, duration), y, w = arguments
 
         def ahead(theta, c):
-            c = advance(unravel(theta), geometry, plan, duration, c)
+            c = advance(unravel(theta), geometry, plan, start, duration, c)
             return c, problem.observe(c)
 
         def push(d_theta, d_c):
@@ -137,7 +137,7 @@ def linearise(
         number, coordinates, moments, y, w = arguments
         start = problem.starts.state(number, coordinates)
         tangents = jnp.concatenate([jnp.zeros((p, *start.shape), start.dtype), problem.starts.modes])
-        durations = leg_durations(moments, (1,) * (moments.size - 1))
+        spans = cut(moments, (1,) * (moments.size - 1))
 
         def add(carry, arguments):
             state, curvature, gradient = carry
@@ -145,7 +145,7 @@ def linearise(
             return (state, curvature + more_curvature, gradient + more_gradient), None
 
         zero = (jnp.zeros((p + m, p + m), start.dtype), jnp.zeros(p + m, start.dtype))
-        (_, curvature, gradient), _ = jax.lax.scan(add, ((start, tangents), *zero), (durations, y, w))
+        (_, curvature, gradient), _ = jax.lax.scan(add, ((start, tangents), *zero), (spans, y, w))
         return curvature, gradient
 
     curvature, gradient = jax.lax.map(window, (jnp.arange(len(xi)), xi, times, frames, weights))

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from ..physics.equations import AbstractEquation
 from ..physics.simulate import StepPlan
-from ..physics.steppers import etdrk4
+from ..physics.steppers import damping as linear_part
 from ..physics.transforms import transform
 from .linearise import NormalEquations, linearise, negative_log_posterior, predict
 from .problem import Problem
@@ -167,5 +167,5 @@ def _redamped(
     """A plan of ``steps`` with the linear part that the present laws need, and room for those of the next trial."""
     h = jnp.min(jnp.diff(problem.data.times)) / steps
     reach = jnp.linspace(span[0], span[1], 129)
-    damping = ROOM * etdrk4.damping(equation, transform(problem.data.domain), reach, h)
-    return StepPlan(plan.legs, jnp.asarray(steps), damping)
+    damping = ROOM * linear_part(equation, transform(problem.data.domain), reach, h)
+    return StepPlan(plan.legs, jnp.asarray(steps), damping, plan.stepper)

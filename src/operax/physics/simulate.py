@@ -10,7 +10,8 @@ from jaxtyping import Array, Float, Int
 from ..domain import Domain
 from ..movie import Movie
 from .equations import AbstractEquation
-from .steppers import ETDRK4, Rosenbrock, SemilinearTerm, etdrk4, rosenbrock
+from .steppers import ETDRK4, AbstractStepper, Rosenbrock, SemilinearTerm, rosenbrock
+from .steppers import damping as linear_part
 from .transforms import AbstractTransform, transform
 
 MOST_STEPS = 2**14
@@ -31,35 +32,45 @@ class StepPlan(eqx.Module):
         an integer array is a loop whose length may change without compiling anew, forward derivatives only.
     damping
         The (A₂, A₄) of the linear part, see `SemilinearTerm`.
+    stepper
+        What takes the steps.
     """
 
     legs: tuple[int, ...] = eqx.field(static=True)
     steps: int | Int[Array, ""]
     damping: Float[Array, "2"]
+    stepper: AbstractStepper = eqx.field(default=ETDRK4(), static=True)
 
 
-def leg_durations(times: Float[Array, " time"], legs: tuple[int, ...]) -> Float[Array, " legs"]:
-    return jnp.repeat(jnp.diff(times) / np.asarray(legs), np.asarray(legs), total_repeat_length=sum(legs))
+def cut(times: Float[Array, " time"], legs: tuple[int, ...]) -> tuple[Float[Array, " legs"], Float[Array, " legs"]]:
+    """When each leg starts and how long it lasts."""
+    times, counts = jnp.asarray(times), np.asarray(legs)
+    number = np.concatenate([np.arange(n) for n in legs])
+    durations = jnp.repeat(jnp.diff(times) / counts, counts, total_repeat_length=len(number))
+    starts = jnp.repeat(times[:-1], counts, total_repeat_length=len(number)) + number * durations
+    return starts, durations
 
 
 def advance(
     equation: AbstractEquation,
     geometry: AbstractTransform,
     plan: StepPlan,
+    start: Float[Array, ""],
     duration: Float[Array, ""],
     c: Float[Array, "*space"],
 ) -> Float[Array, "*space"]:
-    """The state one leg of ``duration`` later."""
+    """The state one leg of ``duration`` after ``start``."""
     h = jnp.asarray(duration, c.dtype) / plan.steps
+    t0 = jnp.asarray(start, c.dtype)
     term = SemilinearTerm(equation, geometry, plan.damping)
+    weights = plan.stepper.prepare(term, h, c)
 
-    def rate(c):
-        return term.vf(0.0, c, None)
+    def step(i, state):
+        c, memory = state
+        c, _, memory = plan.stepper.take(term, weights, t0 + i * h, h, c, memory)
+        return c, memory
 
-    if rosenbrock.suits(equation, geometry):
-        return jax.lax.fori_loop(0, plan.steps, lambda _, c: rosenbrock.step(rate, h, c), c)
-    weights = etdrk4.coefficients(term.linear(c.dtype), h)
-    return jax.lax.fori_loop(0, plan.steps, lambda _, c: etdrk4.step(rate, geometry, weights, c), c)
+    return jax.lax.fori_loop(0, plan.steps, step, (c, plan.stepper.begin(term, weights, t0, h, c)))[0]
 
 
 def trajectory(
@@ -72,11 +83,12 @@ def trajectory(
     """Frames at ``times``, the first of them c0; one scan over legs, recomputed leg by leg in reverse mode."""
 
     @jax.checkpoint
-    def leg(c, duration):
-        c = advance(equation, geometry, plan, duration, c)
+    def leg(c, span):
+        start, duration = span
+        c = advance(equation, geometry, plan, start, duration, c)
         return c, c
 
-    _, states = jax.lax.scan(leg, c0, leg_durations(times, plan.legs))
+    _, states = jax.lax.scan(leg, c0, cut(times, plan.legs))
     ends = np.cumsum(plan.legs) - 1
     return jnp.concatenate([c0[None], states[ends]])
 
@@ -104,12 +116,13 @@ def _legs(times) -> tuple[int, ...]:
 
 @eqx.filter_jit
 def _pilot(equation, geometry, plan, c0, times):
-    def leg(c, duration):
-        c = advance(equation, geometry, plan, duration, c)
+    def leg(c, span):
+        start, duration = span
+        c = advance(equation, geometry, plan, start, duration, c)
         return c, c
 
     # every leg's end is compared, also of those between frames
-    return jax.lax.scan(leg, c0, leg_durations(times, plan.legs))[1]
+    return jax.lax.scan(leg, c0, cut(times, plan.legs))[1]
 
 
 def choose_plan(
@@ -131,14 +144,14 @@ def choose_plan(
         If even 2¹⁴ steps a leg do not reach it: the equation is ill-posed there, or the state has left
         the range its laws are made for.
     """
-    geometry = transform(domain)
+    geometry, stepper = transform(domain), _default(equation, domain)
     inside = np.broadcast_to(domain.inside, c0.shape)
     legs = _legs(times)
     longest = float(np.max(np.diff(np.asarray(times)) / np.asarray(legs)))
     range_, coarse, steps, error = _reachable(c0[inside]), None, 1, np.inf
     while steps <= MOST_STEPS:
-        frozen = etdrk4.damping(equation, geometry, range_, longest / steps)
-        fine = _pilot(equation, geometry, StepPlan(legs, jnp.asarray(steps), frozen), c0, times)
+        frozen = linear_part(equation, geometry, range_, longest / steps)
+        fine = _pilot(equation, geometry, StepPlan(legs, jnp.asarray(steps), frozen, stepper), c0, times)
         finite = bool(jnp.isfinite(fine).all())
         if finite:
             range_ = spanned(fine[:, inside], 0.05)
@@ -149,7 +162,7 @@ def choose_plan(
                 float(jnp.sqrt(jnp.mean((fine - coarse)[:, inside] ** 2, -1)).max()) / spread,
             )
             if error / (15 if error < before / 8 else 3) <= tolerance:
-                return StepPlan(legs, steps, frozen)
+                return StepPlan(legs, steps, frozen, stepper)
         coarse, steps = fine if finite else None, 2 * steps
     raise RuntimeError(
         f"no step plan reaches a relative error of {tolerance:g} within {MOST_STEPS} steps an interval "
@@ -206,7 +219,7 @@ def simulate(
     if not isinstance(times, jax.core.Tracer):
         # numpy stays a number to look at under `jax.jit`
         times = np.asarray(times, dtype=c0.dtype)  # type: ignore[assignment]
-    _check(c0, times, domain, dt, rtol, solver)
+    _check(equation, c0, times, domain, dt, rtol, solver)
     if rtol is None and solver is None:
         plan = choose_plan(equation, c0, times, domain) if dt is None else _fixed_plan(equation, c0, times, domain, dt)
         frames = _trajectory(equation, transform(domain), plan, c0, times)
@@ -223,9 +236,10 @@ def simulate(
 _trajectory = eqx.filter_jit(trajectory)
 
 
-def _check(c0, times, domain, dt, rtol, solver):
-    if c0.shape != domain.shape:
-        raise ValueError(f"`c0` must have the domain's shape {domain.shape}, got {c0.shape}.")
+def _check(equation, c0, times, domain, dt, rtol, solver):
+    shape = domain.shape if equation.fields == 1 else (*domain.shape, equation.fields)
+    if c0.shape != shape:
+        raise ValueError(f"`c0` must have the shape {shape} of the domain (and its fields), got {c0.shape}.")
     if times.ndim != 1 or times.size < 2:
         raise ValueError(f"`times` must list at least two times, got shape {times.shape}.")
     if not isinstance(times, jax.core.Tracer) and not (np.diff(times) > 0).all():
@@ -240,7 +254,7 @@ def _check(c0, times, domain, dt, rtol, solver):
         raise ValueError("a `solver` of your choice needs `dt` (fixed steps) or `rtol` (adaptive steps).")
 
 
-def _default(equation, domain):
+def _default(equation, domain) -> AbstractStepper:
     return Rosenbrock() if rosenbrock.suits(equation, transform(domain)) else ETDRK4()
 
 
@@ -250,7 +264,8 @@ def _fixed_plan(equation, c0, times, domain, dt):
     steps = int(np.ceil(longest / dt * (1 - 1e-9)))
     geometry = transform(domain)
     range_ = _reachable(c0[np.nonzero(domain.inside)])
-    return StepPlan(legs, steps, etdrk4.damping(equation, geometry, range_, longest / steps))
+    damping = linear_part(equation, geometry, range_, longest / steps)
+    return StepPlan(legs, steps, damping, _default(equation, domain))
 
 
 @eqx.filter_jit
@@ -259,7 +274,7 @@ def _diffrax(equation, geometry, c0, times, dt, rtol, solver):
     interval = jnp.min(jnp.diff(times))
     first = interval / (16 if dt is None else jnp.ceil(interval / dt * (1 - 1e-9)))
     range_ = _reachable(c0[np.nonzero(geometry.domain.inside)])
-    term = SemilinearTerm(equation, geometry, etdrk4.damping(equation, geometry, range_, first))
+    term = SemilinearTerm(equation, geometry, linear_part(equation, geometry, range_, first))
     if rtol is None:
         controller: diffrax.AbstractStepSizeController = diffrax.ConstantStepSize()
     else:

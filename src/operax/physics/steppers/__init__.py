@@ -1,5 +1,7 @@
-"""Time steppers, each a diffrax solver and a plain step function for scans."""
+"""Time steppers, each a diffrax solver and what scans of steps call."""
 
 from .etdrk4 import ETDRK4 as ETDRK4
-from .etdrk4 import SemilinearTerm as SemilinearTerm
 from .rosenbrock import Rosenbrock as Rosenbrock
+from .semilinear import AbstractStepper as AbstractStepper
+from .semilinear import SemilinearTerm as SemilinearTerm
+from .semilinear import damping as damping

@@ -5,16 +5,14 @@ one and exponential steps must be small. Along a line the Jacobian is tridiagona
 """
 
 from collections.abc import Callable
-from typing import ClassVar
 
-import diffrax
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..equations import AbstractEquation, Diffusion
 from ..transforms import AbstractTransform
-from .etdrk4 import SemilinearTerm
+from .semilinear import AbstractStepper
 
 # Rodas3 in the form (1/(hγ) - J) kᵢ = F(c + Σ aᵢⱼ kⱼ) + Σ Cᵢⱼ kⱼ / h, c₁ = c + Σ mᵢ kᵢ: order three, L-stable and
 # stiffly accurate, so a stiff mode is gone after one step.
@@ -46,20 +44,7 @@ def jacobian(
     return diagonal(-1), diagonal(0), diagonal(1)
 
 
-def step(rate: Callable, h: Float[Array, ""], c: Float[Array, " n"]) -> Float[Array, " n"]:
-    """One step of Rodas3."""
-    lower, main, upper = jacobian(rate, c)
-    shifted = 1 / (h * GAMMA) - main
-    stages: list[Array] = []
-    for a, weights in zip(A, C):
-        # a zero weight everywhere means that the rate at c is meant again
-        here = c + sum(w * k for w, k in zip(a, stages))
-        right = rate(here) + sum(w * k for w, k in zip(weights, stages)) / h
-        stages.append(jax.lax.linalg.tridiagonal_solve(-lower, shifted, -upper, right[:, None])[:, 0])
-    return c + sum(w * k for w, k in zip(M, stages))
-
-
-class Rosenbrock(diffrax.AbstractSolver):
+class Rosenbrock(AbstractStepper):
     """Rodas3, a linearly implicit Rosenbrock method of order three, for diffusion along a line.
 
     Parameters are none; it acts on a `SemilinearTerm` whose equation is `Diffusion` on a one-dimensional domain
@@ -70,27 +55,33 @@ class Rosenbrock(diffrax.AbstractSolver):
     A. Sandu et al., Atmos. Environ. 31, 3459 (1997), doi:10.1016/S1352-2310(97)83212-8, method Rodas3.
     """
 
-    term_structure: ClassVar = SemilinearTerm
-    interpolation_cls: ClassVar[Callable] = diffrax.LocalLinearInterpolation
-
     def order(self, terms):
         del terms
         return 3
 
-    def init(self, terms, t0, t1, y0, args):
-        del t0, t1, y0, args
-        term = getattr(terms, "term", terms)  # diffeqsolve wraps terms to let time run backwards
+    def prepare(self, term, h, c):
+        del h, c
         if not suits(term.equation, term.transform):
             raise ValueError(
                 "`Rosenbrock` needs `Diffusion` on a one-dimensional domain with no-flux ends, got "
                 f"{type(term.equation).__name__} on {term.transform.domain}; use `ETDRK4`."
             )
 
-    def step(self, terms, t0, t1, y0, args, solver_state, made_jump):
-        del solver_state, made_jump
-        term = getattr(terms, "term", terms)
-        y1 = step(lambda c: term.vf(t0, c, args), t1 - t0, y0)
-        return y1, None, {"y0": y0, "y1": y1}, None, diffrax.RESULTS.successful
+    def begin(self, term, weights, t, h, c):
+        del term, weights, t, h, c
 
-    def func(self, terms, t0, y0, args):
-        return terms.vf(t0, y0, args)
+    def take(self, term, weights, t, h, c, memory):
+        del weights, memory
+
+        def rate(c):
+            return term.vf(t, c, None)
+
+        lower, main, upper = jacobian(rate, c)
+        shifted = 1 / (h * GAMMA) - main
+        stages: list[Array] = []
+        for a, weights in zip(A, C):
+            # a zero weight everywhere means that the rate at c is meant again
+            here = c + sum(w * k for w, k in zip(a, stages))
+            right = rate(here) + sum(w * k for w, k in zip(weights, stages)) / h
+            stages.append(jax.lax.linalg.tridiagonal_solve(-lower, shifted, -upper, right[:, None])[:, 0])
+        return c + sum(w * k for w, k in zip(M, stages)), None, None

@@ -1,54 +1,15 @@
-"""Equations of motion for one composition field: nonlinear diffusion and Cahn–Hilliard.
+"""Cahn–Hilliard phase separation."""
 
-The leaves of an equation are exactly its unknown numbers. An equation knows its rate of change on any domain and
-how stiff it is; how time is stepped is the business of `steppers`.
-"""
-
-import abc
+from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..domain import Domain
-from .laws import AbstractLaw, as_law, check_uniform, derivative
-from .operators import divergence_of_flux, laplacian, squared_gradient
-
-
-class AbstractEquation(eqx.Module):
-    """∂c/∂t = rate(c) for one field c."""
-
-    @abc.abstractmethod
-    def rate(self, c: Float[Array, "*space"], domain: Domain) -> Float[Array, "*space"]:
-        """∂c/∂t at every pixel; zero outside the particles."""
-
-    @abc.abstractmethod
-    def stiffness(self, c: Float[Array, " n"]) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
-        """Coefficients (a₂, a₄) of ∇² and −∇⁴ in the linearised rate at each composition in ``c``."""
-
-
-class Diffusion(AbstractEquation):
-    """Nonlinear diffusion with a source.
-
-        ∂c/∂t = ∇·( D(c) ∇c ) + s(c)
-
-    Parameters
-    ----------
-    diffusivity
-        D(c) in length² per time: law, number or function; positive over the compositions visited.
-    source
-        s(c) per time: law, number or function.
-    """
-
-    diffusivity: AbstractLaw = eqx.field(converter=as_law)
-    source: AbstractLaw = eqx.field(default=0.0, converter=as_law)
-
-    def rate(self, c, domain):
-        change = divergence_of_flux(self.diffusivity(c), c, domain) + self.source(c)
-        return jnp.where(jnp.asarray(domain.inside), change, 0) if domain.masked else change
-
-    def stiffness(self, c):
-        return self.diffusivity(c), jnp.zeros_like(c)
+from ...domain import Domain
+from ..laws import AbstractLaw, as_law, check_uniform, derivative
+from ..operators import divergence_of_flux, laplacian, squared_gradient
+from .interface import AbstractEquation
 
 
 class CahnHilliard(AbstractEquation):
@@ -75,6 +36,7 @@ class CahnHilliard(AbstractEquation):
     J. W. Cahn and J. E. Hilliard (1958), doi:10.1063/1.1744102, eq. 2.5 for the energy.
     """
 
+    fields: ClassVar[int] = 1
     mobility: AbstractLaw = eqx.field(converter=as_law)
     potential: AbstractLaw = eqx.field(converter=as_law)
     kappa: AbstractLaw = eqx.field(converter=as_law)
@@ -86,7 +48,8 @@ class CahnHilliard(AbstractEquation):
         """μ = μ_h(c) − κ ∇²c."""
         return self.potential(c) - self.kappa(c) * laplacian(c, domain)
 
-    def rate(self, c, domain):
+    def rate(self, t, c, domain):
+        del t
         return divergence_of_flux(self.mobility(c), self.chemical_potential(c, domain), domain)
 
     def stiffness(self, c):

@@ -1,0 +1,26 @@
+"""What every equation answers; how time is stepped is the business of `steppers`."""
+
+import abc
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from ...domain import Domain
+
+
+class AbstractEquation(eqx.Module):
+    """∂c/∂t = rate(t, c), for one composition field or several.
+
+    The leaves of an equation are exactly its unknown numbers. One field has the domain's shape; several are
+    stacked along a last axis of length ``fields``, as the colours of a movie are.
+    """
+
+    fields: eqx.AbstractClassVar[int]
+
+    @abc.abstractmethod
+    def rate(self, t: float | Float[Array, ""], c: Float[Array, "*space"], domain: Domain) -> Float[Array, "*space"]:
+        """∂c/∂t at time ``t`` at every pixel; zero outside the particles."""
+
+    @abc.abstractmethod
+    def stiffness(self, c: Float[Array, " n"]) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
+        """Coefficients (a₂, a₄) of ∇² and −∇⁴ in the linearised rate at each composition in ``c``."""
