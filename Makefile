@@ -7,8 +7,9 @@ BIN := .venv/bin
 demo: .venv/.base
 	$(BIN)/operax demo
 
+# one file's tests share what they have compiled, so a file stays with one process
 test: .venv/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 slow: .venv/.test
 	$(BIN)/python -m pytest -m slow --timeout 3600
