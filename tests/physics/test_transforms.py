@@ -51,6 +51,14 @@ def test_eigenvalues_times_modes_is_minus_the_laplacian(domain):
 
 
 @EVERY
+def test_solve_undoes_the_polynomial_of_the_laplacian(domain):
+    x, t = field(domain), transform(domain)
+    once = laplacian(x, domain)
+    u = 2 * x - 0.3 * once + 0.01 * laplacian(once, domain)
+    np.testing.assert_allclose(t.solve(2.0, 0.3, 0.01, u), x, atol=1e-11)
+
+
+@EVERY
 def test_every_smooth_mode_is_an_eigenfunction_and_they_are_orthonormal(domain):
     modes, k = smooth_modes(domain, np.inf)
     pixels = domain.inside.sum()

@@ -34,6 +34,19 @@ class AbstractTransform(eqx.Module):
     def inverse(self, amplitudes: Inexact[Array, "*modes"]) -> Float[Array, "*space"]:
         """The field with these mode amplitudes."""
 
+    @abc.abstractmethod
+    def solve(
+        self, a: float | Float[Array, ""], b: float | Float[Array, ""], c: float | Float[Array, ""],
+        u: Float[Array, "*space"],
+    ) -> Float[Array, "*space"]:  # fmt: skip
+        """The field x with (a + bΛ + cΛ²) x = u, Λ minus the discrete Laplacian; a > 0, b ≥ 0 and c ≥ 0."""
+
+
+def by_modes(geometry: AbstractTransform, a, b, c, u: Float[Array, "*space"]) -> Float[Array, "*space"]:
+    """`AbstractTransform.solve` where there is a transform: a division in the eigenmodes."""
+    eigenvalues = jnp.asarray(geometry.eigenvalues, u.dtype)
+    return geometry.inverse(geometry.forward(u) / (a + b * eigenvalues + c * eigenvalues**2))
+
 
 class Box(AbstractTransform):
     """Cosines (matrix products) along no-flux axes, real Fourier transform along periodic axes."""
@@ -72,6 +85,9 @@ class Box(AbstractTransform):
             amplitudes = jnp.fft.irfftn(amplitudes, s=shape, axes=periodic)
         return self._rotate(amplitudes, transpose=True)
 
+    def solve(self, a, b, c, u):
+        return by_modes(self, a, b, c, u)
+
 
 class Eigenbasis(AbstractTransform):
     """The eigenvectors of the Laplacian of the pixels inside a particle mask; fields are zero outside."""
@@ -98,6 +114,9 @@ class Eigenbasis(AbstractTransform):
     def inverse(self, amplitudes):
         inside = jnp.matmul(jnp.asarray(self.vectors, amplitudes.dtype), amplitudes, precision="highest")
         return jnp.zeros(self.domain.shape, inside.dtype).at[np.nonzero(self.domain.inside)].set(inside)
+
+    def solve(self, a, b, c, u):
+        return by_modes(self, a, b, c, u)
 
 
 def _eigenvalues(n, h, boundary):
