@@ -56,7 +56,7 @@ def slope(equation, domain, duration, steps, c0=WAVE, stepper=EXPONENTIAL):
     """Order of accuracy: slope of the error against the step, over all of ``steps``."""
     times = jnp.asarray([0.0, duration])
     # one splitting for all step lengths, stable at the longest
-    split = damping(equation, transform(domain), jnp.linspace(0, 1, 65), jnp.asarray(duration / steps[0]))
+    split = damping(equation, transform(domain), times, jnp.linspace(0, 1, 65), jnp.asarray(duration / steps[0]))
 
     def end(n):
         plan = StepPlan((1,), jnp.asarray(n), split, stepper)
@@ -135,9 +135,9 @@ def test_rosenbrock_refuses_what_is_not_tridiagonal():
 
 def test_damping_is_half_the_largest_coefficient_where_modes_are_stiff():
     c = jnp.linspace(0.1, 0.9, 9)
-    plain = damping(Diffusion(laws.Degenerate(4.0)), transform(LINE), c, jnp.asarray(1e-3))
+    plain = damping(Diffusion(laws.Degenerate(4.0)), transform(LINE), (0.0, 1.0), c, jnp.asarray(1e-3))
     np.testing.assert_allclose(plain, [semilinear.SAFETY, 0.0], rtol=1e-12)
-    fourth = damping(CahnHilliard(1.0, well, 5e-3), transform(LINE), c, jnp.asarray(1e-3))
+    fourth = damping(CahnHilliard(1.0, well, 5e-3), transform(LINE), (0.0, 1.0), c, jnp.asarray(1e-3))
     np.testing.assert_allclose(fourth[1], semilinear.SAFETY * 5e-3, rtol=1e-12)
     # together they carry half of a₂λ + a₄λ² at every stiff mode
     eigenvalues = transform(LINE).eigenvalues

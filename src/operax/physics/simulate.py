@@ -38,7 +38,7 @@ class StepPlan(eqx.Module):
 
     legs: tuple[int, ...] = eqx.field(static=True)
     steps: int | Int[Array, ""]
-    damping: Float[Array, "2"]
+    damping: Float[Array, "2 *fields"]
     stepper: AbstractStepper = eqx.field(default=ETDRK4(), static=True)
 
 
@@ -145,22 +145,20 @@ def choose_plan(
         the range its laws are made for.
     """
     geometry, stepper = transform(domain), _default(equation, domain)
-    inside = np.broadcast_to(domain.inside, c0.shape)
+    inside = domain.inside
     legs = _legs(times)
     longest = float(np.max(np.diff(np.asarray(times)) / np.asarray(legs)))
     range_, coarse, steps, error = _reachable(c0[inside]), None, 1, np.inf
     while steps <= MOST_STEPS:
-        frozen = linear_part(equation, geometry, range_, longest / steps)
+        frozen = linear_part(equation, geometry, times, range_, longest / steps)
         fine = _pilot(equation, geometry, StepPlan(legs, jnp.asarray(steps), frozen, stepper), c0, times)
         finite = bool(jnp.isfinite(fine).all())
         if finite:
             range_ = spanned(fine[:, inside], 0.05)
         if coarse is not None and finite:
             spread = float(jnp.std(fine[:, inside])) or 1.0
-            before, error = (
-                error,
-                float(jnp.sqrt(jnp.mean((fine - coarse)[:, inside] ** 2, -1)).max()) / spread,
-            )
+            worst = jnp.mean((fine - coarse)[:, inside].reshape(len(fine), -1) ** 2, -1).max()
+            before, error = error, float(jnp.sqrt(worst)) / spread
             if error / (15 if error < before / 8 else 3) <= tolerance:
                 return StepPlan(legs, steps, frozen, stepper)
         coarse, steps = fine if finite else None, 2 * steps
@@ -264,7 +262,7 @@ def _fixed_plan(equation, c0, times, domain, dt):
     steps = int(np.ceil(longest / dt * (1 - 1e-9)))
     geometry = transform(domain)
     range_ = _reachable(c0[np.nonzero(domain.inside)])
-    damping = linear_part(equation, geometry, range_, longest / steps)
+    damping = linear_part(equation, geometry, times, range_, longest / steps)
     return StepPlan(legs, steps, damping, _default(equation, domain))
 
 
@@ -274,7 +272,7 @@ def _diffrax(equation, geometry, c0, times, dt, rtol, solver):
     interval = jnp.min(jnp.diff(times))
     first = interval / (16 if dt is None else jnp.ceil(interval / dt * (1 - 1e-9)))
     range_ = _reachable(c0[np.nonzero(geometry.domain.inside)])
-    term = SemilinearTerm(equation, geometry, linear_part(equation, geometry, range_, first))
+    term = SemilinearTerm(equation, geometry, linear_part(equation, geometry, times, range_, first))
     if rtol is None:
         controller: diffrax.AbstractStepSizeController = diffrax.ConstantStepSize()
     else:

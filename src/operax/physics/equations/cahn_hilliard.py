@@ -52,7 +52,8 @@ class CahnHilliard(AbstractEquation):
         del t
         return divergence_of_flux(self.mobility(c), self.chemical_potential(c, domain), domain)
 
-    def stiffness(self, c):
+    def stiffness(self, t, c):
+        del t
         return self.diffusivity(c), self.mobility(c) * self.kappa(c)
 
     def diffusivity(self, c: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

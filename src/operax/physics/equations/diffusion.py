@@ -32,5 +32,6 @@ class Diffusion(AbstractEquation):
         change = divergence_of_flux(self.diffusivity(c), c, domain) + self.source(c)
         return jnp.where(jnp.asarray(domain.inside), change, 0) if domain.masked else change
 
-    def stiffness(self, c):
+    def stiffness(self, t, c):
+        del t
         return self.diffusivity(c), jnp.zeros_like(c)

@@ -15,12 +15,22 @@ class AbstractEquation(eqx.Module):
     stacked along a last axis of length ``fields``, as the colours of a movie are.
     """
 
-    fields: eqx.AbstractClassVar[int]
+    @property
+    @abc.abstractmethod
+    def fields(self) -> int:
+        """Number of fields of a state."""
 
     @abc.abstractmethod
     def rate(self, t: float | Float[Array, ""], c: Float[Array, "*space"], domain: Domain) -> Float[Array, "*space"]:
         """∂c/∂t at time ``t`` at every pixel; zero outside the particles."""
 
     @abc.abstractmethod
-    def stiffness(self, c: Float[Array, " n"]) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
-        """Coefficients (a₂, a₄) of ∇² and −∇⁴ in the linearised rate at each composition in ``c``."""
+    def stiffness(
+        self, t: Float[Array, " times"], c: Float[Array, " n"]
+    ) -> tuple[Float[Array, " n *fields"], Float[Array, " n *fields"]]:
+        """Coefficients (a₂, a₄) of ∇² and −∇⁴ in the linearised rate, for each composition that a run may visit.
+
+        ``c`` are compositions between the lowest and the highest visited, ``t`` times between the first and the
+        last: where a coefficient depends on time, on the other fields or on gradients, the largest counts. A last
+        axis of length ``fields`` may tell the fields apart.
+        """

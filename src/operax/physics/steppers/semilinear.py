@@ -20,6 +20,8 @@ from ..transforms import AbstractTransform
 # The Cox–Matthews scheme damps every mode if the frozen linear part is at least half the largest
 # coefficient; a little more leaves room for compositions visited later.
 SAFETY = 0.52
+# Times at which a stiffness that depends on time is looked at.
+MOMENTS = 129
 
 
 class SemilinearTerm(diffrax.AbstractTerm):
@@ -32,13 +34,13 @@ class SemilinearTerm(diffrax.AbstractTerm):
     transform
         The geometry's transform.
     damping
-        (A₂, A₄) of L = −A₂ λ − A₄ λ², λ the eigenvalues of minus the Laplacian. Only the splitting depends on
-        it, not the equation, so no derivative is taken through it.
+        (A₂, A₄) of L = −A₂ λ − A₄ λ², λ the eigenvalues of minus the Laplacian, each one number or one for each
+        field. Only the splitting depends on it, not the equation, so no derivative is taken through it.
     """
 
     equation: AbstractEquation
     transform: AbstractTransform
-    damping: Float[Array, "2"]
+    damping: Float[Array, "2 *fields"]
 
     def vf(self, t, y, args):
         del args
@@ -55,8 +57,8 @@ class SemilinearTerm(diffrax.AbstractTerm):
         """L for a state like ``c``, one number a mode."""
         a2, a4 = jax.lax.stop_gradient(self.damping)
         eigenvalues = jnp.asarray(self.transform.eigenvalues, c.dtype)
-        modes = -(a2 * eigenvalues + a4 * eigenvalues**2).astype(c.dtype)
-        return modes if self._single(c) else modes[..., None]
+        eigenvalues = eigenvalues if self._single(c) else eigenvalues[..., None]
+        return -(a2 * eigenvalues + a4 * eigenvalues**2).astype(c.dtype)
 
     def forward(self, u: Float[Array, "*space"]) -> Inexact[Array, "*modes"]:
         """Mode amplitudes of every field of a state."""
@@ -72,19 +74,23 @@ class SemilinearTerm(diffrax.AbstractTerm):
 
 
 def damping(
-    equation: AbstractEquation, geometry: AbstractTransform, c: Float[Array, " n"], h: float | Float[Array, ""]
-) -> Float[Array, "2"]:
-    """The smallest (A₂, A₄) that keep steps of length ``h`` stable at the compositions ``c``.
+    equation: AbstractEquation,
+    geometry: AbstractTransform,
+    times: Float[Array, " time"],
+    c: Float[Array, " n"],
+    h: float | Float[Array, ""],
+) -> Float[Array, "2 *fields"]:
+    """The smallest (A₂, A₄) that keep steps of length ``h`` stable at the compositions ``c`` during ``times``.
 
     Where modes are stiff (hL below about -2) the frozen part A₂λ + A₄λ² must be at least half of the true
     a₂λ + a₄λ² at every composition. A₄ is set by a₄ alone; A₂ makes up what a₂ asks beyond it at the
     smoothest stiff mode. A larger A would be stable too, and less accurate.
     """
-    a2, a4 = equation.stiffness(c)
-    A4 = SAFETY * jnp.max(a4)
+    a2, a4 = equation.stiffness(jnp.linspace(times[0], times[-1], MOMENTS).astype(c.dtype), c)
+    A4 = SAFETY * jnp.max(a4, 0)
     largest = jnp.asarray(np.max(geometry.eigenvalues), a4.dtype)
     stiff = jnp.minimum(largest, jnp.sqrt(2 / jnp.where(A4 > 0, h * A4, 1.0)))
-    A2 = jnp.max(SAFETY * a2 - jnp.where(A4 > 0, (A4 - a4 / 2) * stiff, 0.0))
+    A2 = jnp.max(SAFETY * a2 - jnp.where(A4 > 0, (A4 - a4 / 2) * stiff, 0.0), 0)
     return jnp.stack([jnp.maximum(A2, 0.0), A4])
 
 
