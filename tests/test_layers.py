@@ -38,8 +38,11 @@ DOORS = {
     "imageio": ("io/",),
     "imageio_ffmpeg": ("io/",),
     "xarray": ("io/arrays.py",),
+    "astropy": ("io/fits.py",),
+    "skimage": ("modalities/",),
+    "sklearn": ("modalities/optical/mixture.py",),
 }
-INSIDE_FUNCTIONS = {"xarray"}
+INSIDE_FUNCTIONS = {"xarray", "astropy", "skimage", "sklearn"}
 # What can run code found in a file.
 UNSAFE_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"}
 UNSAFE_CALLS = {"eval", "exec", "compile", "__import__"}

@@ -143,11 +143,3 @@ def test_sizes_that_are_only_claimed_are_refused(tmp_path):
         file.create_dataset("frames", (10**6, 10**4, 10**4), "f8", chunks=(1, 100, 100))
     with pytest.raises(ValueError, match="claims shape"):
         load(tmp_path / "a.h5", axes="tyx", spacing=1, times=1)
-
-
-def test_real_nxstxm(real):
-    movie = load(real("stxm_nxstxm_sls/Sample_Image_2021-03-16_095.hdf5"))
-    assert (movie.frames.shape, movie.axis, movie.units[1]) == ((1, 50, 50), "energy", "eV")
-    assert movie.domain.spacing == (1.0, 1.0)
-    with pytest.raises(ValueError, match="line_position"):
-        load(real("stxm_nxstxm_sls/Sample_Line_2021-03-16_096.hdf5"))

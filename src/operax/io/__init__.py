@@ -1,4 +1,4 @@
-"""Movies in and out of files: native HDF5 (NeXus), TIFF, video, STXM energy stacks, numpy and xarray.
+"""Movies in and out of files: HDF5 (native, NeXus, NXstxm), TIFF, FITS, pictures, video, STXM stacks, numpy, xarray.
 
 What a file does not state (axis order, pixel size, frame times) is never guessed: `load` refuses and names
 the argument that settles it, and `info` prints what is inside and what is missing.

@@ -1,8 +1,10 @@
 """load and save: the reader is picked by what a file holds, its name only says what was meant."""
 
 import difflib
+import gzip
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -11,7 +13,7 @@ import h5py
 import numpy as np
 
 from ..movie import Movie
-from . import arrays, hdf5, tiff, video, xim
+from . import arrays, fits, hdf5, pictures, tiff, video, xim
 from .recording import Recording
 from .settle import settle
 
@@ -21,6 +23,14 @@ SUFFIXES = {
     "video": (".mp4", ".avi", ".mov", ".m4v", ".mkv", ".webm"),
     "numpy": (".npy", ".npz"),
     "STXM stack": (".hdr", ".zip"),
+    "FITS": (".fits", ".fit", ".fts", ".fits.gz"),
+    "picture": (".png", ".jpg", ".jpeg", ".bmp"),
+}
+# What a folder of images may hold.
+IMAGES = {
+    **dict.fromkeys(SUFFIXES["TIFF"], tiff.record),
+    **dict.fromkeys(SUFFIXES["FITS"], fits.record),
+    **dict.fromkeys(SUFFIXES["picture"], pictures.record),
 }
 SIGNATURES = {
     b"\x89HDF\r\n\x1a\n": "HDF5",
@@ -30,6 +40,10 @@ SIGNATURES = {
     b"MM\0+": "TIFF",
     b"\x93NUMPY": "numpy",
     b"\x1aE\xdf\xa3": "video",
+    b"SIMPLE  =": "FITS",
+    b"\x89PNG\r\n\x1a\n": "picture",
+    b"\xff\xd8\xff": "picture",
+    b"BM": "picture",
 }
 
 
@@ -52,7 +66,7 @@ def load(
     inside: np.ndarray | None = None,
     dataset: str | int | None = None,
 ) -> Movie:
-    """Read a movie from HDF5 (native or NeXus), TIFF, video, an STXM stack (.hdr with .xim), .npy or .npz.
+    """Read a movie from HDF5 (native, NeXus, NXstxm), TIFF, FITS, pictures, video, an STXM stack, .npy or .npz.
 
     The format is found from what the file holds. Arguments settle what the file does not state, or
     overrule it.
@@ -60,7 +74,8 @@ def load(
     Parameters
     ----------
     path
-        The file; for an STXM stack the .hdr, its folder, or a zip of both.
+        The file; for an STXM stack (.hdr with .xim) the .hdr, its folder, or a zip of both. A folder of TIFF,
+        FITS, PNG or JPEG images is one movie, a frame a file, in the natural order of their names.
     axes
         Order of the stored axes, as letters (``"tyx"``, ``"eyx"``, ``"tyxc"``) or words.
     spacing
@@ -78,7 +93,8 @@ def load(
     inside
         Particle mask, as in `Domain`.
     dataset
-        Which part of the file: path inside HDF5, series number of TIFF, array of .npz, name of an STXM scan.
+        Which part of the file: path inside HDF5, series number of TIFF, extension number of FITS, array of
+        .npz, name of an STXM scan; of a folder, a pattern of names such as ``"sample_*.tif"``.
 
     Raises
     ------
@@ -148,6 +164,12 @@ def record(path: str | os.PathLike, dataset: str | int | None = None) -> Recordi
         return arrays.record(path, dataset)
     if kind == "video":
         return video.record(path, dataset)
+    if kind == "FITS":
+        return fits.record(path, dataset)
+    if kind == "picture":
+        return pictures.record(path, dataset)
+    if kind == "folder":
+        return pictures.folder(path, dataset, IMAGES)
     return xim.record(path, dataset)
 
 
@@ -165,7 +187,7 @@ def sniff(path: str | os.PathLike) -> str:
     if not where.exists():
         raise FileNotFoundError(f"there is no file {os.fspath(path)!r}{_similar(where)}.")
     if where.is_dir():
-        return "STXM stack"
+        return "STXM stack" if any(p.suffix.lower() == ".hdr" for p in where.iterdir()) else "folder"
     if not where.is_file():
         raise ValueError(f"{where}: is no regular file.")
     with open(where, "rb") as file:
@@ -181,6 +203,8 @@ def sniff(path: str | os.PathLike) -> str:
         return "video"
     if head.startswith(b"PK\x03\x04"):
         return _zipped(where)
+    if head.startswith(b"\x1f\x8b"):
+        return _gzipped(where)
     if where.suffix.lower() == ".hdr":
         return "STXM stack"
     meant: Any = next((kind for kind, suffixes in SUFFIXES.items() if where.suffix.lower() in suffixes), None)
@@ -201,6 +225,17 @@ def _zipped(where: Path) -> str:
     if names and all(name.endswith(".npy") for name in names):
         return "numpy"
     raise ValueError(f"{where}: the zip archive holds neither an STXM .hdr nor numpy arrays; unpack it.")
+
+
+def _gzipped(where: Path) -> str:
+    try:
+        with gzip.open(where) as file:
+            head = file.read(9)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{where}: is a damaged or truncated gzip file ({error}).") from error
+    if head == b"SIMPLE  =":
+        return "FITS"
+    raise ValueError(f"{where}: is gzipped, and no FITS image inside; unpack it first.")
 
 
 def _similar(where: Path) -> str:

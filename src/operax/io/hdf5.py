@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from ..movie import Movie
-from . import nexus
+from . import nexus, nxstxm
 from .atomic import replacing
 from .nexus import damaged, fetch, shape_checked, text, words
 from .recording import Recording
@@ -129,6 +129,8 @@ def record(path: str | os.PathLike, dataset: str | int | None = None) -> Recordi
         schema = _schema(path, file)
         if schema == ARRAYS:
             raise ValueError(f"{path}: holds arrays of a result, not a movie; read them with `operax.io.read_arrays`.")
+        if schema is None and nxstxm.follows(path, file):
+            return nxstxm.record(path, file, dataset)
         if schema != MOVIE or dataset is not None:
             return nexus.record(path, file, dataset)
         return _native(path, file)

@@ -106,6 +106,11 @@ def holds(group, name: str) -> bool:
     return _link(group, name)[0] is not None
 
 
+def own(group: h5py.Group) -> list[str]:
+    """Names of what lies in a group itself, without its links to other places."""
+    return [name for name in group if _link(group, name)[0] == h5py.h5l.TYPE_HARD]
+
+
 def shape_checked(path, node) -> h5py.Dataset:
     """A data set whose values lie in this file and fit its size."""
     if not isinstance(node, h5py.Dataset):
@@ -147,7 +152,11 @@ def record(path, file: h5py.File, dataset: str | None) -> Recording:
     signal = shape_checked(path, node)
     if signal.dtype.kind not in "iuf" or not 1 <= signal.ndim <= 5:
         raise ValueError(f"{path}: {signal.name!r} has shape {signal.shape} of {signal.dtype}, which is no movie.")
-    stated = _axes(group, signal)
+    return described(path, group, signal, _axes(group, signal))
+
+
+def described(path, group: h5py.Group, signal: h5py.Dataset, stated: tuple[str, ...]) -> Recording:
+    """What a group says of its signal, whose axes are named ``stated``."""
     names = [axis_name(word) for word in stated]
     known = len(names) == signal.ndim and None not in names and len(set(names)) == len(names)
     axes = tuple(n for n in names if n) if known else None
@@ -238,8 +247,7 @@ def _chosen(path, file: h5py.File):
 def _signal(path, group: h5py.Group) -> str:
     if "signal" in group.attrs:
         return text(group.attrs["signal"])
-    hard = [n for n in group if _link(group, n)[0] == h5py.h5l.TYPE_HARD]
-    marked = [n for n in hard if "signal" in group[n].attrs]
+    marked = [n for n in own(group) if "signal" in group[n].attrs]
     if len(marked) != 1:
         raise ValueError(f"{path}: {group.name!r} does not say which of its data sets is the signal; pass `dataset=`.")
     return marked[0]
