@@ -126,7 +126,7 @@ def test_damaged_archive(tmp_path):
 
 
 def test_folder_without_a_stack(tmp_path):
-    with pytest.raises(ValueError, match=r"holds no STXM stack \(\.hdr\)"):
+    with pytest.raises(ValueError, match=r"the folder holds no image .* and no STXM \.hdr"):
         load(tmp_path)
 
 
