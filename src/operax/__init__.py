@@ -20,8 +20,10 @@ from .io import info as info
 from .io import load as load
 from .io import save as save
 from .movie import Movie as Movie
+from .physics import AllenCahn as AllenCahn
 from .physics import CahnHilliard as CahnHilliard
 from .physics import Diffusion as Diffusion
+from .physics import kinetics as kinetics
 from .physics import laws as laws
 from .physics import simulate as simulate
 from .physics import steppers as steppers

@@ -1,5 +1,6 @@
 """Equations of motion: what changes a composition, and how stiff that is."""
 
+from .allen_cahn import AllenCahn as AllenCahn
 from .cahn_hilliard import CahnHilliard as CahnHilliard
 from .diffusion import Diffusion as Diffusion
 from .interface import AbstractEquation as AbstractEquation

@@ -3,12 +3,12 @@
 from typing import ClassVar
 
 import equinox as eqx
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ...domain import Domain
 from ..laws import AbstractLaw, as_law, check_uniform, derivative
-from ..operators import divergence_of_flux, laplacian, squared_gradient
+from ..operators import divergence_of_flux, laplacian
+from .free_energy import free_energy
 from .interface import AbstractEquation
 
 
@@ -65,8 +65,4 @@ class CahnHilliard(AbstractEquation):
 
         f is the trapezoidal integral of μ_h from ½ on ``points`` nodes: exact to O(points⁻²).
         """
-        s = jnp.linspace(0, 1, points, dtype=c.dtype)
-        path = 0.5 + (c[..., None] - 0.5) * s
-        f = jnp.trapezoid(self.potential(path), s, axis=-1) * (c - 0.5)
-        bulk = jnp.where(jnp.asarray(domain.inside), f, 0).sum() * domain.pixel_volume
-        return bulk + 0.5 * self.kappa(c).ravel()[0] * squared_gradient(c, domain)
+        return free_energy(self.potential, self.kappa, c, domain, points)
