@@ -36,6 +36,7 @@ NAMES = [
     "kinetics.Marcus",
     "kinetics.CoupledIonElectron",
     "kinetics.SiteLimited",
+    "Ends",
     "steppers.ETDRK4",
     "steppers.Rosenbrock",
     "noise.Gaussian",

@@ -82,6 +82,24 @@ def test_cut_periodic_axis_has_ends():
     assert domain.crop(slice(None), slice(0, 6)) == domain
 
 
+def test_ends_of_an_axis_may_differ_and_have_one_canonical_form():
+    line = Domain(5, boundary=(("fixed-flux", "no-flux"),))
+    assert line.boundary == ("fixed-flux/no-flux",)
+    assert line.ends == (("fixed-flux", "no-flux"),)
+    assert line == Domain(5, boundary="fixed-flux/no-flux")
+    assert Domain(5, boundary=(("no-flux", "no-flux"),)) == Domain(5)
+    square = Domain((4, 6), boundary=("periodic", ("fixed-value", "no-flux")))
+    assert square.boundary == ("periodic", "fixed-value/no-flux")
+    assert square.ends == (("periodic", "periodic"), ("fixed-value", "no-flux"))
+
+
+def test_an_end_that_is_cut_off_is_closed():
+    line = Domain(9, boundary=(("fixed-flux", "fixed-value"),))
+    assert line.crop(slice(0, 5)).boundary == ("fixed-flux/no-flux",)
+    assert line.crop(slice(2, 9)).boundary == ("no-flux/fixed-value",)
+    assert line.crop(slice(2, 5)).boundary == ("no-flux",)
+
+
 @pytest.mark.parametrize(
     ("make", "kind", "message"),
     [
@@ -94,8 +112,15 @@ def test_cut_periodic_axis_has_ends():
         ),
         (lambda: Domain((2, 2), -0.1), ValueError, r"`spacing` must be positive and finite, got \(-0\.1, -0\.1\)"),
         (lambda: Domain(2, np.nan), ValueError, "`spacing` must be positive and finite"),
-        (lambda: Domain(2, 1.0, "open"), ValueError, r"`boundary` must be one of \('no-flux', 'periodic'\).*'open'"),
-        (lambda: Domain((2, 2), 1.0, ("periodic",)), ValueError, "or a tuple of 2 of them"),
+        (lambda: Domain(2, 1.0, "open"), ValueError, r"`boundary` must be one of \('periodic', 'no-flux'.*'open'"),
+        (lambda: Domain((2, 2), 1.0, ("periodic",)), ValueError, "a tuple of one for each of the 2 axes"),
+        (
+            lambda: Domain(5, 1.0, ("no-flux", "fixed-value")),
+            ValueError,
+            "where the low and the high end differ, a pair",
+        ),
+        (lambda: Domain(5, 1.0, (("no-flux", "periodic"),)), ValueError, r"Got \(\('no-flux', 'periodic'\),\)"),
+        (lambda: Domain(5, 1.0, 3), ValueError, "`boundary` must be one of .*Got 3"),
         (
             lambda: Domain((4, 6), inside=MASK.T),
             ValueError,

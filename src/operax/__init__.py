@@ -23,6 +23,7 @@ from .movie import Movie as Movie
 from .physics import AllenCahn as AllenCahn
 from .physics import CahnHilliard as CahnHilliard
 from .physics import Diffusion as Diffusion
+from .physics import Ends as Ends
 from .physics import kinetics as kinetics
 from .physics import laws as laws
 from .physics import simulate as simulate

@@ -6,7 +6,8 @@ from functools import lru_cache
 import equinox as eqx
 import numpy as np
 
-BOUNDARIES = ("no-flux", "periodic")
+ENDS = ("no-flux", "fixed-value", "fixed-flux")
+BOUNDARIES = ("periodic", *ENDS)
 
 
 def _shape(value) -> tuple[int, ...]:
@@ -15,6 +16,34 @@ def _shape(value) -> tuple[int, ...]:
 
 def _spacing(value) -> tuple[float, ...]:
     return tuple(float(h) for h in np.atleast_1d(value))
+
+
+def _ends(word) -> tuple[str, ...]:
+    """The low and the high end of an axis, from a word for both, two joined by a stroke, or a pair."""
+    pair = tuple(word.split("/")) if isinstance(word, str) else tuple(word)
+    return pair * 2 if len(pair) == 1 else pair
+
+
+def _word(pair) -> str:
+    low, high = pair
+    return low if low == high else f"{low}/{high}"
+
+
+def _boundary(value, ndim) -> tuple[str, ...]:
+    try:
+        ends = [_ends(word) for word in ((value,) * ndim if isinstance(value, str) else value)]
+        wrong = len(ends) != ndim or any(
+            len(pair) != 2 or not (set(pair) <= set(ENDS) or pair == ("periodic",) * 2) for pair in ends
+        )
+    except TypeError:
+        wrong = True
+    if wrong:
+        raise ValueError(
+            f"`boundary` must be one of {BOUNDARIES}, or a tuple of one for each of the {ndim} axes; where the low and "
+            f'the high end differ, a pair of {ENDS} stands for an axis: (("fixed-flux", "no-flux"),) for a line. '
+            f"Got {value!r}."
+        )
+    return tuple(_word(pair) for pair in ends)
 
 
 # Kept outside the domain: what a domain caches in itself would make it unequal to its copies.
@@ -42,7 +71,10 @@ class Domain(eqx.Module):
     spacing
         Pixel size along each axis in the movie's unit of length. One number serves every axis.
     boundary
-        ``"no-flux"`` or ``"periodic"``; one for all axes, or a tuple with one for each axis.
+        What holds at the ends of an axis: ``"no-flux"``, ``"periodic"``, ``"fixed-value"`` or ``"fixed-flux"``; one
+        for all axes, or a tuple with one for each axis. Where the low and the high end of an axis differ a pair
+        stands for it, ``boundary=(("fixed-flux", "no-flux"),)`` for a line, kept as ``("fixed-flux/no-flux",)``. The
+        values and fluxes themselves belong to the equation.
     inside
         Boolean array of the domain's shape, ``True`` in the particles. Faces between an inside and an
         outside pixel carry no flux, so each particle keeps its mass. ``None`` means every pixel is inside.
@@ -63,7 +95,7 @@ class Domain(eqx.Module):
         self.shape = _shape(shape)
         h = _spacing(spacing)
         self.spacing = h * len(self.shape) if len(h) == 1 else h
-        self.boundary = (boundary,) * len(self.shape) if isinstance(boundary, str) else tuple(boundary)
+        self.boundary = _boundary(boundary, len(self.shape))
         self.mask_bits = None
         if inside is not None:
             mask = np.asarray(inside)
@@ -89,14 +121,15 @@ class Domain(eqx.Module):
             raise ValueError(f"`spacing` must be one number or {ndim} (one an axis), got {self.spacing}.")
         if not all(np.isfinite(h) and h > 0 for h in self.spacing):
             raise ValueError(f"`spacing` must be positive and finite, got {self.spacing}.")
-        if len(self.boundary) != ndim or any(b not in BOUNDARIES for b in self.boundary):
-            raise ValueError(
-                f"`boundary` must be one of {BOUNDARIES}, or a tuple of {ndim} of them, got {self.boundary}."
-            )
 
     @property
     def ndim(self) -> int:
         return len(self.shape)
+
+    @property
+    def ends(self) -> tuple[tuple[str, ...], ...]:
+        """What holds at the low and at the high end of each axis."""
+        return tuple(_ends(word) for word in self.boundary)
 
     @property
     def pixel_volume(self) -> float:
@@ -125,7 +158,7 @@ class Domain(eqx.Module):
     def crop(self, *windows: slice) -> "Domain":
         """The part of the domain inside one slice an axis; slices must have step one.
 
-        A periodic axis that is really cut becomes no-flux, because its ends no longer meet.
+        An end that is cut off becomes no-flux, and so do both of a periodic axis, which then no longer meet.
         """
         if len(windows) != self.ndim:
             raise ValueError(f"`crop` needs one slice for each of the axes {self.axes}, got {len(windows)}.")
@@ -137,7 +170,9 @@ class Domain(eqx.Module):
         if mask is not None and not mask.any():
             raise ValueError(f"crop {windows} keeps no pixel inside the particles; move the window.")
         shape = tuple(stop - start for start, stop, _ in spans)
-        boundary = tuple(
-            "no-flux" if b == "periodic" and n != m else b for b, n, m in zip(self.boundary, shape, self.shape)
-        )
+        boundary = []
+        for (low, high), (start, stop, _), n in zip(self.ends, spans, self.shape):
+            open_ring = low == "periodic" and stop - start < n
+            cut = (start > 0 or open_ring, stop < n or open_ring)
+            boundary.append(tuple("no-flux" if c else end for c, end in zip(cut, (low, high))))
         return Domain(shape, self.spacing, boundary, mask)

@@ -14,7 +14,7 @@ Spacing = Annotated[str | None, typer.Option(help="Pixel size: one number, or on
 Times = Annotated[str | None, typer.Option(help="Interval between frames, or the time of every frame: 0,1.5,4 ...")]
 Units = Annotated[str | None, typer.Option(help="Units of length, time and value: um,s,1.")]
 Channel = Annotated[str | None, typer.Option(help="Colour channel: its number, or grey where all are equal.")]
-Boundary = Annotated[str | None, typer.Option(help="no-flux or periodic; one for all axes, or one each: a,b.")]
+Boundary = Annotated[str | None, typer.Option(help="no-flux, periodic, ...; one for all axes, or one each: a,b.")]
 Mask = Annotated[Path | None, typer.Option(help="Image of the particles: values above zero are inside.")]
 Rows = Annotated[str | None, typer.Option(help="Rows to keep, first,end counted from zero: 10,90.")]
 Columns = Annotated[str | None, typer.Option(help="Columns to keep, first,end.")]

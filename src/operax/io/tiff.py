@@ -189,7 +189,7 @@ def write_movie(path: str | os.PathLike, movie: Movie) -> None:
     Warns
     -----
     UserWarning
-        Where something is not kept: variance, mask, periodic boundary, ``reads``, a unit of time or value
+        Where something is not kept: variance, mask, a boundary that is not no-flux, ``reads``, a unit of time or value
         that OME does not know. HDF5 keeps everything.
     """
     length, time, value = movie.units
@@ -203,7 +203,7 @@ def write_movie(path: str | os.PathLike, movie: Movie) -> None:
         for word, gone in (
             ("variance", movie.variance is not None),
             ("the mask", movie.domain.masked),
-            ("the boundary", "periodic" in movie.domain.boundary),
+            ("the boundary", set(movie.domain.boundary) != {"no-flux"}),
             ("`reads`", movie.reads != (0,)),
             (f"times in {time!r}", clock is None),
             (f"the value's unit {value!r}", value != "1"),

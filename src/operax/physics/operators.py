@@ -1,9 +1,12 @@
 """Finite-volume stencils on cell-centred pixels: slice and pad, so that tangents stay cheap.
 
-All operators act on one field of the domain's shape; batches are `jax.vmap`. Fluxes live on faces. A face at a
-no-flux boundary, or between a pixel inside the particles and one outside, carries none, so mass is kept to
-rounding on every domain.
+All operators act on one field of the domain's shape; batches are `jax.vmap`. Fluxes live on faces. A face between a
+pixel inside the particles and one outside carries none, so mass is kept to rounding on every domain; what passes
+the ends of an axis comes in by `through_ends` alone.
 """
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -48,7 +51,8 @@ def divergence_of_flux(
 ) -> Float[Array, "*space"]:
     """∇·(M ∇μ) with the face mobility the mean of its two pixels; ``mobility=None`` stands for M = 1.
 
-    Zero outside the particles. Second order in the spacing.
+    Every end that is not periodic is taken as closed, see `through_ends`. Zero outside the particles. Second order
+    in the spacing.
     """
     total = jnp.zeros_like(potential)
     for axis, (h, boundary) in enumerate(zip(domain.spacing, domain.boundary)):
@@ -65,13 +69,92 @@ def divergence_of_flux(
     return total
 
 
-def laplacian(u: Float[Array, "*space"], domain: Domain) -> Float[Array, "*space"]:
-    """∇²u by central differences, with the domain's boundary and mask."""
-    return divergence_of_flux(None, u, domain)
+class End(NamedTuple):
+    """An end of an axis that something passes.
+
+    Parameters
+    ----------
+    axis
+        Number of the axis.
+    high
+        Whether it is the axis's high end.
+    kind
+        ``"fixed-value"`` or ``"fixed-flux"``.
+    half
+        Distance from the end to the centre of the pixels along it, half a spacing.
+    """
+
+    axis: int
+    high: bool
+    kind: str
+    half: float
+
+
+def open_ends(domain: Domain) -> tuple[End, ...]:
+    """The ends of a domain that are neither closed nor periodic."""
+    return tuple(
+        End(axis, high, kind, h / 2)
+        for axis, (h, pair) in enumerate(zip(domain.spacing, domain.ends))
+        for high, kind in zip((False, True), pair)
+        if kind in ("fixed-value", "fixed-flux")
+    )
+
+
+def through_ends(
+    u: Float[Array, "*space"], domain: Domain, inflow: Callable[[End, Array], Array | None]
+) -> Float[Array, "*space"]:
+    """What passes the ends adds to each pixel along them, per time.
+
+    Parameters
+    ----------
+    inflow
+        Of an end and the layer of ``u`` along it: inflow per area and time, positive into the domain at the low and at
+        the high end alike; None for nothing.
+    """
+    total = jnp.zeros_like(u)
+    for end in open_ends(domain):
+        rest = u.shape[end.axis] - 1
+        place = rest if end.high else 0
+        layer = lax.slice_in_dim(u, place, place + 1, axis=end.axis)
+        flow = inflow(end, layer)
+        if flow is None:
+            continue
+        gained = jnp.broadcast_to(flow / (2 * end.half), layer.shape).astype(u.dtype)
+        if domain.masked:
+            gained = jnp.where(np.take(domain.inside, [place], end.axis), gained, 0)
+        edges = [(place, rest - place, 0) if i == end.axis else (0, 0, 0) for i in range(u.ndim)]
+        total = total + lax.pad(gained, jnp.zeros((), u.dtype), edges)
+    return total
+
+
+def laplacian(
+    u: Float[Array, "*space"], domain: Domain, levels: Mapping[End, Float[Array, ""]] | None = None
+) -> Float[Array, "*space"]:
+    """∇²u by central differences, with the domain's boundary and mask.
+
+    A fixed value acts over half a pixel: second order in the solution, though not in the pixels along the end.
+
+    Parameters
+    ----------
+    levels
+        The value of u at the ends where it is fixed; None means zero. A fixed flux is no matter of u itself: there
+        its slope is zero.
+    """
+
+    def inflow(end, layer):
+        if end.kind == "fixed-flux":
+            return None
+        return ((0.0 if levels is None else levels[end]) - layer) / end.half
+
+    inner = divergence_of_flux(None, u, domain)
+    return inner + through_ends(u, domain, inflow) if open_ends(domain) else inner
 
 
 def squared_gradient(u: Float[Array, "*space"], domain: Domain) -> Float[Array, ""]:
-    """∫ |∇u|² over the domain, from the faces; twice the gradient energy for κ = 1."""
+    """∫ |∇u|² over the domain, from the inner faces; twice the gradient energy for κ = 1.
+
+    The half pixels before an end with a fixed value are left out.
+    """
     total = jnp.zeros((), u.dtype)
     for axis, (h, boundary) in enumerate(zip(domain.spacing, domain.boundary)):
         periodic = boundary == "periodic"

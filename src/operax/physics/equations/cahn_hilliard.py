@@ -6,8 +6,9 @@ import equinox as eqx
 from jaxtyping import Array, Float
 
 from ...domain import Domain
+from ..ends import Ends, as_ends, at_ends
 from ..laws import AbstractLaw, as_law, check_uniform, derivative
-from ..operators import divergence_of_flux, laplacian
+from ..operators import divergence_of_flux, laplacian, through_ends
 from .free_energy import free_energy
 from .interface import AbstractEquation
 
@@ -25,9 +26,15 @@ class CahnHilliard(AbstractEquation):
         Homogeneous chemical potential μ_h(c), usually in kT.
     kappa
         Gradient coefficient κ in units of μ times length²: a number, or a law that is one number.
+    ends
+        What is fixed at the ends of the domain that are ``"fixed-value"`` (a reservoir: c = c_b and μ = μ_h(c_b)) or
+        ``"fixed-flux"`` (M ∂μ/∂n = inflow and ∂c/∂n = 0, n outwards): `Ends` of the first axis, or a tuple with one
+        for each axis.
 
     Notes
     -----
+    At closed ends and masks the contact angle is 90°: ∂c/∂n = 0.
+
     A movie is unchanged under (M, μ_h, κ) → (a M, μ_h/a, κ/a), and μ_h has a free constant. Give one of the
     three in absolute terms, or quote only the products M μ_h′ (`diffusivity`) and M κ.
 
@@ -40,17 +47,29 @@ class CahnHilliard(AbstractEquation):
     mobility: AbstractLaw = eqx.field(converter=as_law)
     potential: AbstractLaw = eqx.field(converter=as_law)
     kappa: AbstractLaw = eqx.field(converter=as_law)
+    ends: tuple[Ends | None, ...] = eqx.field(default=(), converter=as_ends)
 
     def __check_init__(self):
         check_uniform(self.kappa, "kappa")
 
-    def chemical_potential(self, c: Float[Array, "*space"], domain: Domain) -> Float[Array, "*space"]:
-        """μ = μ_h(c) − κ ∇²c."""
-        return self.potential(c) - self.kappa(c) * laplacian(c, domain)
+    def chemical_potential(
+        self, c: Float[Array, "*space"], domain: Domain, t: float | Float[Array, ""] = 0.0
+    ) -> Float[Array, "*space"]:
+        """μ = μ_h(c) − κ ∇²c; the time matters only where an end has a fixed value."""
+        levels = at_ends(self.ends, t, domain, c.dtype)
+        return self.potential(c) - self.kappa(c) * laplacian(c, domain, levels)
 
     def rate(self, t, c, domain):
-        del t
-        return divergence_of_flux(self.mobility(c), self.chemical_potential(c, domain), domain)
+        fixed = at_ends(self.ends, t, domain, c.dtype)
+
+        def inflow(end, layer):
+            value = fixed[end]
+            if end.kind == "fixed-flux":
+                return value
+            return self.mobility(value) * (self.potential(value) - layer) / end.half
+
+        mu = self.chemical_potential(c, domain, t)
+        return divergence_of_flux(self.mobility(c), mu, domain) + through_ends(mu, domain, inflow)
 
     def stiffness(self, t, c):
         del t
@@ -63,6 +82,7 @@ class CahnHilliard(AbstractEquation):
     def energy(self, c: Float[Array, "*space"], domain: Domain, *, points: int = 400) -> Float[Array, ""]:
         """Free energy ∫ f(c) + κ/2 |∇c|² with f′ = μ_h and f(½) = 0, in units of μ times volume.
 
-        f is the trapezoidal integral of μ_h from ½ on ``points`` nodes: exact to O(points⁻²).
+        f is the trapezoidal integral of μ_h from ½ on ``points`` nodes: exact to O(points⁻²). It falls along a run
+        without ends where something is fixed; the half pixels before a fixed value are left out.
         """
         return free_energy(self.potential, self.kappa, c, domain, points)

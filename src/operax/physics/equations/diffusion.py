@@ -5,13 +5,14 @@ from typing import ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 
+from ..ends import Ends, as_ends, at_ends
 from ..laws import AbstractLaw, as_law
-from ..operators import divergence_of_flux
+from ..operators import divergence_of_flux, through_ends
 from .interface import AbstractEquation
 
 
 class Diffusion(AbstractEquation):
-    """Nonlinear diffusion with a source.
+    """Nonlinear diffusion with a source, between closed ends or ends where something is fixed.
 
         ∂c/∂t = ∇·( D(c) ∇c ) + s(c)
 
@@ -21,15 +22,24 @@ class Diffusion(AbstractEquation):
         D(c) in length² per time: law, number or function; positive over the compositions visited.
     source
         s(c) per time: law, number or function.
+    ends
+        What is fixed at the ends of the domain that are ``"fixed-value"`` (c = c_b) or ``"fixed-flux"`` (D ∂c/∂n =
+        inflow, n outwards): `Ends` of the first axis, or a tuple with one for each axis.
     """
 
     fields: ClassVar[int] = 1
     diffusivity: AbstractLaw = eqx.field(converter=as_law)
     source: AbstractLaw = eqx.field(default=0.0, converter=as_law)
+    ends: tuple[Ends | None, ...] = eqx.field(default=(), converter=as_ends)
 
     def rate(self, t, c, domain):
-        del t
-        change = divergence_of_flux(self.diffusivity(c), c, domain) + self.source(c)
+        fixed = at_ends(self.ends, t, domain, c.dtype)
+
+        def inflow(end, layer):
+            value = fixed[end]
+            return value if end.kind == "fixed-flux" else self.diffusivity(value) * (value - layer) / end.half
+
+        change = divergence_of_flux(self.diffusivity(c), c, domain) + through_ends(c, domain, inflow) + self.source(c)
         return jnp.where(jnp.asarray(domain.inside), change, 0) if domain.masked else change
 
     def stiffness(self, t, c):
