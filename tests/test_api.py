@@ -64,7 +64,13 @@ NAMES = [
     "plot.residuals",
     "synth.cahn_hilliard",
     "synth.lfp_stxm",
+    "modalities.register",
+    "modalities.segment",
     "modalities.neutron.water_content",
+    "modalities.stxm.optical_density",
+    "modalities.stxm.components",
+    "modalities.stxm.two_energies",
+    "modalities.stxm.lithium_fraction",
     "metrics.psnr",
     "metrics.whiteness",
 ]

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from ..movie import Movie
+from ...movie import Movie
 
 
 def water_content(movie: Movie, *, reference: int | Movie = 0, attenuation: float = 1.0) -> Movie:
