@@ -144,7 +144,8 @@ def two_energies(first: Movie, second: Movie, spectra: Spectra, energies: tuple[
         )
     values = jnp.stack([first.frames, second.frames])
     found = _unmixed(first.domain, values, jnp.stack(variances), spectra.at(np.asarray(energies, float)), None)
-    return _labelled(*found, spectra.names, first.times, first)
+    amounts, covariance, misfit = found
+    return _labelled(amounts, covariance, misfit, spectra.names, first.times, first)
 
 
 def _unmixed(domain: Domain, values, variance, spectra: Spectra, free):
