@@ -14,16 +14,9 @@ def cubic(c):
     return c**3 - c
 
 
-def redrawn(law, key):
-    """The law with its leaves drawn from the prior, standard normal each."""
-    leaves, structure = jax.tree.flatten(law)
-    keys = jax.random.split(key, len(leaves))
-    return jax.tree.unflatten(structure, [jax.random.normal(k, x.shape) for k, x in zip(keys, leaves)])
-
-
 def draws(law, c, number=4000):
     keys = jax.random.split(jax.random.key(0), number)
-    return np.asarray(jax.vmap(lambda key: redrawn(law, key)(c))(keys))
+    return np.asarray(jax.jit(jax.vmap(lambda key: laws.draw(law, key=key)(c)))(keys))
 
 
 def unknowns(law):
@@ -37,14 +30,18 @@ def moved(law, by=0.7):
 LAWS = {
     "Constant": (lambda: laws.Constant(1.5), 0),
     "Known": (lambda: laws.Known(cubic), 0),
+    "Known, on a span": (lambda: laws.Known(jnp.log, span=(0.01, 1.0)), 0),
     "Unknown": (lambda: laws.Unknown(2.0, 0.5), 1),
     "positive": (lambda: laws.positive(2e-3, factor=3), 1),
     "Legendre": (lambda: laws.Legendre(4), 4),
     "Spline": (lambda: laws.Spline(np.linspace(0, 1, 6)), 7),
+    "Monotone": (lambda: laws.Monotone(np.linspace(0, 1, 6), laws.positive(2.0, factor=2)), 7),
+    "Neural": (lambda: laws.Neural(width=2), 6),
     "Exp": (lambda: laws.Exp(laws.Unknown(-1.6, 1.0) + laws.Legendre(2)), 3),
     "IdealMixing": (lambda: laws.IdealMixing(), 0),
     "RegularSolution": (lambda: laws.RegularSolution(3.0), 0),
     "RegularSolution, unknown": (lambda: laws.RegularSolution(laws.Unknown(3.0, 0.5)), 1),
+    "RedlichKister": (lambda: laws.RedlichKister([3.0, laws.Unknown(0.0, 0.5), laws.Unknown(0.0, 0.3)]), 2),
     "Degenerate": (lambda: laws.Degenerate(2.0), 0),
     "Degenerate, unknown": (lambda: laws.Degenerate(laws.positive(1.0, factor=3)), 1),
     "Sum": (lambda: laws.RegularSolution(3.0) + laws.Legendre(4), 4),
@@ -87,20 +84,21 @@ def test_frozen_law_is_the_same_without_unknowns(name):
     assert hash(jax.tree.structure(frozen)) == hash(jax.tree.structure(laws.freeze(law)))
 
 
-@pytest.mark.parametrize("name", ["Legendre", "Spline", "Exp", "IdealMixing", "RegularSolution"])
-def test_law_is_smooth_over_its_edges(name):
-    law, h = moved(LAWS[name][0]()), 1e-9
-    for edge in (0.0, 1.0, laws.EDGE, 1 - laws.EDGE):
-        left, right = jnp.asarray(edge - h), jnp.asarray(edge + h)
-        np.testing.assert_allclose(law(left), law(right), rtol=1e-5, atol=1e-5)
-        np.testing.assert_allclose(laws.derivative(law, left), laws.derivative(law, right), rtol=1e-5, atol=1e-5)
-
-
 @EVERY
-def test_law_is_finite_wherever_a_trial_run_strays(name):
-    law, far = moved(LAWS[name][0]()), jnp.asarray([-100.0, -1.0, 0.0, 1.0, 2.0, 100.0])
-    assert jnp.isfinite(law(far)).all()
-    assert jnp.isfinite(laws.derivative(law, far)).all()
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_law_is_finite_and_smooth_wherever_a_trial_run_strays(name, dtype):
+    """Every step of the slope over [-5, 6] shrinks with the grid: no jump of value or slope at any joint."""
+    law = jax.tree.map(lambda x: x.astype(dtype), moved(LAWS[name][0]()))
+    both = jax.jit(lambda c: (law(c), laws.derivative(law, c)))
+    c = jnp.concatenate([jnp.linspace(-5, 6, 1101), jnp.asarray([-100.0, 100.0])]).astype(dtype)
+    for values in both(c):
+        assert values.dtype == dtype
+        assert jnp.isfinite(values).all()
+    for joint in (0.0, 1.0, 0.01, laws.EDGE, 1 - laws.EDGE):
+        if dtype == "float64":
+            close = jnp.asarray([joint - 1e-9, joint, joint + 1e-9])
+            for values in both(close):
+                np.testing.assert_allclose(values, values[1], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +114,10 @@ def test_law_is_finite_wherever_a_trial_run_strays(name):
         (laws.IdealMixing(), lambda c: np.log(c / (1 - c))),
         (laws.RegularSolution(3.0), lambda c: np.log(c / (1 - c)) + 3 * (1 - 2 * c)),
         (laws.Degenerate(2.0), lambda c: 2 * c * (1 - c)),
+        (laws.RedlichKister([3.0]), lambda c: np.log(c / (1 - c)) + 3 * (1 - 2 * c)),
+        (laws.Neural(), lambda c: 0 * c),
+        (laws.Monotone([0, 0.2, 0.7, 1], 3.0), lambda c: 3 * c),
+        (laws.Monotone([0.05, 0.2, 0.7, 0.95], -2.0), lambda c: -2 * (c - 0.05) / 0.9),
         (laws.RegularSolution(3.0) + 1, lambda c: np.log(c / (1 - c)) + 3 * (1 - 2 * c) + 1),
         (2 + laws.Known(cubic), lambda c: 2 + cubic(c)),
         (laws.Known(cubic) * 3, lambda c: 3 * cubic(c)),
@@ -198,6 +200,9 @@ def test_legendre_levels_off_beyond_its_span():
         (laws.Known(cubic), False),
         (laws.RegularSolution(3.0), False),
         (laws.Degenerate(1.0), False),
+        (laws.Neural(), False),
+        (laws.Monotone([0, 0.3, 0.6, 1], 1.0), False),
+        (laws.RedlichKister([3.0]), False),
     ],
 )
 def test_uniform_says_whether_composition_matters(law, uniform):
@@ -223,6 +228,17 @@ def test_uniform_says_whether_composition_matters(law, uniform):
         (lambda: laws.positive(-1.0, factor=3), ValueError, r"value > 0 and factor > 1, got value=-1\.0, factor=3"),
         (lambda: laws.positive(1.0, factor=1), ValueError, "factor > 1, got value=1.0, factor=1"),
         (lambda: laws.RegularSolution(laws.Legendre(2)), ValueError, "`omega` must be one number.*got Legendre"),
+        (lambda: laws.RedlichKister(3.0), TypeError, "`terms` must be a sequence .*, got 3.0"),
+        (lambda: laws.RedlichKister([]), ValueError, "`terms` must hold at least one number"),
+        (lambda: laws.RedlichKister([3.0, laws.Legendre(2)]), ValueError, r"`terms\[1\]` must be one number"),
+        (lambda: laws.Monotone([0, 0.5, 1], 1.0), ValueError, "`knots` must be at least four increasing"),
+        (lambda: laws.Monotone([0, 0.2, 0.5, 1], laws.Legendre(1)), ValueError, "`rise` must be one number"),
+        (lambda: laws.Monotone([0, 0.2, 0.5, 1], 1.0, std=0.0), ValueError, "`std`.*got 0.0"),
+        (lambda: laws.Neural(width=1), ValueError, "`width` must be an integer of at least two, got 1"),
+        (lambda: laws.Neural(width=2.5), ValueError, r"`width`.*got 2\.5"),
+        (lambda: laws.Neural(std=-1.0), ValueError, r"`std`.*got -1\.0"),
+        (lambda: laws.Neural(span=(1.0, 0.0)), ValueError, "`span` must be an increasing pair"),
+        (lambda: laws.Known(cubic, span=(1.0, 0.0)), ValueError, "`span` must be an increasing pair"),
         (lambda: laws.as_law("3"), TypeError, "a number or a function of composition, got str"),
         (lambda: laws.Degenerate([1.0, 2.0]), TypeError, "a law must be .*, got list"),
         (lambda: laws.Legendre(2) + None, TypeError, "a law must be .*, got NoneType"),

@@ -1,0 +1,43 @@
+"""Laws outside the compositions they are made for: continued smoothly, so that a trial run can stray."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+# Compositions within this distance of 0 and 1 see the logarithm and c(1-c) continued.
+EDGE = 1e-3
+# Fitted laws level off over this part of their span beyond its ends.
+LEVEL = 0.05
+
+
+def extended(
+    law: Callable, c: Float[Array, "*shape"], low: float, high: float, reach: float = np.inf
+) -> Float[Array, "*shape"]:
+    """Evaluate ``law`` on [low, high] and continue it outside by its tangent, so it is C¹ everywhere.
+
+    With a finite ``reach`` the tangent levels off over that distance, so that a fitted polynomial or the
+    exponential of one stays within bounds where a trial run strays.
+    """
+    inner = jnp.clip(c, low, high)
+    value, slope = jax.jvp(law, (inner,), (jnp.ones_like(inner),))
+    beyond = c - inner
+    return value + slope * (beyond if np.isinf(reach) else reach * jnp.tanh(beyond / reach))
+
+
+def levelled(x: Float[Array, "*shape"], low: float, high: float, reach: float) -> Float[Array, "*shape"]:
+    """``x`` on [low, high], levelling off outside over ``reach``: C¹, and never further out than that.
+
+    A rational form: no exponential for every pixel.
+    """
+    inner = jnp.clip(x, low, high)
+    beyond = x - inner
+    return inner + beyond / (1 + jnp.abs(beyond) / reach)
+
+
+def check_span(span: tuple[float, float]) -> None:
+    """Refuse a range of compositions that does not increase."""
+    if not span[0] < span[1]:
+        raise ValueError(f"`span` must be an increasing pair, got {span}.")
