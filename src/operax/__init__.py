@@ -24,8 +24,12 @@ from .physics import AllenCahn as AllenCahn
 from .physics import CahnHilliard as CahnHilliard
 from .physics import Diffusion as Diffusion
 from .physics import Ends as Ends
+from .physics import Scales as Scales
+from .physics import constants as constants
+from .physics import gauge_directions as gauge_directions
 from .physics import kinetics as kinetics
 from .physics import laws as laws
+from .physics import phases as phases
 from .physics import simulate as simulate
 from .physics import steppers as steppers
 from .report import denoise_report as denoise_report

@@ -1,11 +1,15 @@
 """Laws, equations and their solution on micrographs."""
 
+from . import constants as constants
 from . import kinetics as kinetics
 from . import laws as laws
+from . import phases as phases
 from . import steppers as steppers
 from .ends import Ends as Ends
 from .equations import AbstractEquation as AbstractEquation
 from .equations import AllenCahn as AllenCahn
 from .equations import CahnHilliard as CahnHilliard
 from .equations import Diffusion as Diffusion
+from .gauge import gauge_directions as gauge_directions
+from .scales import Scales as Scales
 from .simulate import simulate as simulate
