@@ -167,5 +167,7 @@ def _redamped(
     """A plan of ``steps`` with the linear part that the present laws need, and room for those of the next trial."""
     h = jnp.min(jnp.diff(problem.data.times)) / steps
     reach = jnp.linspace(span[0], span[1], 129)
-    damping = ROOM * linear_part(equation, transform(problem.data.domain), problem.data.times, reach, h)
+    damping = ROOM * linear_part(
+        equation, transform(problem.data.domain), problem.data.times, reach, h, plan.stepper.share
+    )
     return StepPlan(plan.legs, jnp.asarray(steps), damping, plan.stepper)

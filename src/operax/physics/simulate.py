@@ -9,8 +9,8 @@ from jaxtyping import Array, Float, Int
 
 from ..domain import Domain
 from ..movie import Movie
-from .equations import AbstractEquation
-from .steppers import ETDRK4, AbstractStepper, Rosenbrock, SemilinearTerm, rosenbrock
+from .equations import AbstractEquation, Diffusion
+from .steppers import ETDRK4, SBDF2, AbstractStepper, Rosenbrock, SemiImplicitEuler, SemilinearTerm, rosenbrock
 from .steppers import damping as linear_part
 from .transforms import AbstractTransform, transform
 
@@ -150,7 +150,7 @@ def choose_plan(
     longest = float(np.max(np.diff(np.asarray(times)) / np.asarray(legs)))
     range_, coarse, steps, error = _reachable(c0[inside]), None, 1, np.inf
     while steps <= MOST_STEPS:
-        frozen = linear_part(equation, geometry, times, range_, longest / steps)
+        frozen = linear_part(equation, geometry, times, range_, longest / steps, stepper.share)
         fine = _pilot(equation, geometry, StepPlan(legs, jnp.asarray(steps), frozen, stepper), c0, times)
         finite = bool(jnp.isfinite(fine).all())
         if finite:
@@ -253,7 +253,9 @@ def _check(equation, c0, times, domain, dt, rtol, solver):
 
 
 def _default(equation, domain) -> AbstractStepper:
-    return Rosenbrock() if rosenbrock.suits(equation, transform(domain)) else ETDRK4()
+    # where coefficients vary little with the composition, order four gains more than the true Jacobian
+    stiff = isinstance(equation, Diffusion) and rosenbrock.suits(equation, transform(domain))
+    return Rosenbrock() if stiff else ETDRK4()
 
 
 def _fixed_plan(equation, c0, times, domain, dt):
@@ -262,22 +264,25 @@ def _fixed_plan(equation, c0, times, domain, dt):
     steps = int(np.ceil(longest / dt * (1 - 1e-9)))
     geometry = transform(domain)
     range_ = _reachable(c0[np.nonzero(domain.inside)])
-    damping = linear_part(equation, geometry, times, range_, longest / steps)
-    return StepPlan(legs, steps, damping, _default(equation, domain))
+    stepper = _default(equation, domain)
+    damping = linear_part(equation, geometry, times, range_, longest / steps, stepper.share)
+    return StepPlan(legs, steps, damping, stepper)
 
 
 @eqx.filter_jit
 def _diffrax(equation, geometry, c0, times, dt, rtol, solver):
-    # equal steps that end on the frames of a regular movie; in between diffrax interpolates linearly
+    # equal steps that end on the frames of a regular movie; in between diffrax interpolates by a cubic
     interval = jnp.min(jnp.diff(times))
     first = interval / (16 if dt is None else jnp.ceil(interval / dt * (1 - 1e-9)))
     range_ = _reachable(c0[np.nonzero(geometry.domain.inside)])
-    term = SemilinearTerm(equation, geometry, linear_part(equation, geometry, times, range_, first))
+    # solvers of others may split as they like: the larger share is safe
+    share = solver.share if isinstance(solver, AbstractStepper) else SBDF2.share
+    term = SemilinearTerm(equation, geometry, linear_part(equation, geometry, times, range_, first, share))
     if rtol is None:
         controller: diffrax.AbstractStepSizeController = diffrax.ConstantStepSize()
     else:
         controller = diffrax.ClipStepSizeController(diffrax.PIDController(rtol=rtol, atol=rtol), step_ts=times)
-        solver = diffrax.HalfSolver(solver) if isinstance(solver, ETDRK4 | Rosenbrock) else solver
+        solver = diffrax.HalfSolver(solver) if isinstance(solver, ETDRK4 | SBDF2 | SemiImplicitEuler) else solver
     solution = diffrax.diffeqsolve(
         term, solver, times[0], times[-1], first, c0,
         saveat=diffrax.SaveAt(ts=times), stepsize_controller=controller, max_steps=MOST_STEPS,

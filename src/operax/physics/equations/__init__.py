@@ -4,3 +4,4 @@ from .allen_cahn import AllenCahn as AllenCahn
 from .cahn_hilliard import CahnHilliard as CahnHilliard
 from .diffusion import Diffusion as Diffusion
 from .interface import AbstractEquation as AbstractEquation
+from .interface import AbstractPhaseField as AbstractPhaseField

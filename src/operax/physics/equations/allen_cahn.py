@@ -8,10 +8,10 @@ from jaxtyping import Array, Float
 from ...domain import Domain
 from ..laws import AbstractLaw, as_law, check_uniform
 from .free_energy import chemical_potential, free_energy
-from .interface import AbstractEquation
+from .interface import AbstractPhaseField
 
 
-class AllenCahn(AbstractEquation):
+class AllenCahn(AbstractPhaseField):
     """Allen–Cahn dynamics: every pixel relaxes down its own chemical potential, and nothing is conserved.
 
         ∂c/∂t = −R(c) ( μ + v(t) ),    μ = μ_h(c) − κ ∇²c
@@ -59,6 +59,10 @@ class AllenCahn(AbstractEquation):
     def stiffness(self, t, c):
         del t
         return self.prefactor(c) * self.kappa(c), jnp.zeros_like(c)
+
+    @property
+    def local(self):
+        return True
 
     def energy(
         self, c: Float[Array, "*space"], domain: Domain, *, voltage: float = 0.0, points: int = 400

@@ -10,10 +10,10 @@ from ..ends import Ends, as_ends, at_ends
 from ..laws import AbstractLaw, as_law, check_uniform, derivative
 from ..operators import divergence_of_flux, laplacian, through_ends
 from .free_energy import free_energy
-from .interface import AbstractEquation
+from .interface import AbstractPhaseField
 
 
-class CahnHilliard(AbstractEquation):
+class CahnHilliard(AbstractPhaseField):
     """Cahn–Hilliard dynamics: diffusion down the gradient of a chemical potential with interface energy.
 
         ∂c/∂t = ∇·( M(c) ∇μ ),    μ = μ_h(c) − κ ∇²c
@@ -74,6 +74,10 @@ class CahnHilliard(AbstractEquation):
     def stiffness(self, t, c):
         del t
         return self.diffusivity(c), self.mobility(c) * self.kappa(c)
+
+    @property
+    def local(self):
+        return False
 
     def diffusivity(self, c: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Fickian diffusivity D(c) = M(c) dμ_h/dc, length² per time; negative where the phase is unstable."""

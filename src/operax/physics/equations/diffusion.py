@@ -45,3 +45,7 @@ class Diffusion(AbstractEquation):
     def stiffness(self, t, c):
         del t
         return self.diffusivity(c), jnp.zeros_like(c)
+
+    @property
+    def local(self):
+        return True

@@ -34,3 +34,16 @@ class AbstractEquation(eqx.Module):
         last: where a coefficient depends on time, on the other fields or on gradients, the largest counts. A last
         axis of length ``fields`` may tell the fields apart.
         """
+
+    @property
+    @abc.abstractmethod
+    def local(self) -> bool:
+        """Whether the rate at a pixel depends on that pixel and those beside it alone."""
+
+
+class AbstractPhaseField(AbstractEquation):
+    """An equation whose state has a free energy."""
+
+    @abc.abstractmethod
+    def energy(self, c: Float[Array, "*space"], domain: Domain) -> Float[Array, ""]:
+        """Free energy of a state, in units of μ times volume."""

@@ -1,5 +1,7 @@
 """Exponential Runge–Kutta stepping of order four."""
 
+from typing import ClassVar
+
 import equinox as eqx
 from jaxtyping import Array, Float
 
@@ -30,6 +32,8 @@ class ETDRK4(AbstractStepper):
     ----------
     S. M. Cox and P. C. Matthews, J. Comput. Phys. 176, 430 (2002), doi:10.1006/jcph.2002.6995, eqs. 26–29.
     """
+
+    share: ClassVar[float] = 0.5
 
     def order(self, terms):
         del terms

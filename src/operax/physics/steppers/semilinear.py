@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import diffrax
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,9 +18,8 @@ from jaxtyping import Array, Float, Inexact
 from ..equations import AbstractEquation
 from ..transforms import AbstractTransform
 
-# The Cox–Matthews scheme damps every mode if the frozen linear part is at least half the largest
-# coefficient; a little more leaves room for compositions visited later.
-SAFETY = 0.52
+# A little more than the least frozen linear part leaves room for compositions visited later.
+SAFETY = 1.04
 # Times at which a stiffness that depends on time is looked at.
 MOMENTS = 129
 
@@ -60,6 +60,16 @@ class SemilinearTerm(diffrax.AbstractTerm):
         eigenvalues = eigenvalues if self._single(c) else eigenvalues[..., None]
         return -(a2 * eigenvalues + a4 * eigenvalues**2).astype(c.dtype)
 
+    def solve(
+        self, a: float | Float[Array, ""], h: Float[Array, ""], u: Float[Array, "*space"]
+    ) -> Float[Array, "*space"]:
+        """The x of (a − hL) x = u."""
+        b, c = (h * jax.lax.stop_gradient(self.damping)).astype(u.dtype)
+        if self._single(u):
+            return self.transform.solve(a, b, c, u)
+        b, c = (jnp.broadcast_to(x, u.shape[-1:]) for x in (b, c))
+        return jax.vmap(self.transform.solve, (None, 0, 0, -1), -1)(a, b, c, u)
+
     def forward(self, u: Float[Array, "*space"]) -> Inexact[Array, "*modes"]:
         """Mode amplitudes of every field of a state."""
         return self.transform.forward(u) if self._single(u) else jax.vmap(self.transform.forward, -1, -1)(u)
@@ -79,18 +89,19 @@ def damping(
     times: Float[Array, " time"],
     c: Float[Array, " n"],
     h: float | Float[Array, ""],
+    share: float = 0.5,
 ) -> Float[Array, "2 *fields"]:
     """The smallest (A₂, A₄) that keep steps of length ``h`` stable at the compositions ``c`` during ``times``.
 
-    Where modes are stiff (hL below about -2) the frozen part A₂λ + A₄λ² must be at least half of the true
-    a₂λ + a₄λ² at every composition. A₄ is set by a₄ alone; A₂ makes up what a₂ asks beyond it at the
-    smoothest stiff mode. A larger A would be stable too, and less accurate.
+    Where modes are stiff (hL below about -2) the frozen part A₂λ + A₄λ² must be at least ``share``, a stepper's own
+    constant, of the true a₂λ + a₄λ² at every composition. A₄ is set by a₄ alone; A₂ makes up what a₂ asks beyond it
+    at the smoothest stiff mode. A larger A would be stable too, and less accurate.
     """
     a2, a4 = equation.stiffness(jnp.linspace(times[0], times[-1], MOMENTS).astype(c.dtype), c)
-    A4 = SAFETY * jnp.max(a4, 0)
+    A4 = SAFETY * share * jnp.max(a4, 0)
     largest = jnp.asarray(np.max(geometry.eigenvalues), a4.dtype)
     stiff = jnp.minimum(largest, jnp.sqrt(2 / jnp.where(A4 > 0, h * A4, 1.0)))
-    A2 = jnp.max(SAFETY * a2 - jnp.where(A4 > 0, (A4 - a4 / 2) * stiff, 0.0), 0)
+    A2 = jnp.max(SAFETY * share * a2 - jnp.where(A4 > 0, (A4 - share * a4) * stiff, 0.0), 0)
     return jnp.stack([jnp.maximum(A2, 0.0), A4])
 
 
@@ -123,10 +134,14 @@ class AbstractStepper(diffrax.AbstractSolver):
     """A time stepper: three functions of its own, from which it is a diffrax solver too.
 
     A run with steps of one length calls ``prepare`` once, ``begin`` at the first step and ``take`` at every one.
+
+    ``share`` is the part of the largest coefficient that the frozen linear part must carry for every mode to be
+    damped, see `damping`: with u′ = zu + qzu, z < 0 the frozen part, 1/share − 1 is the largest stable q.
     """
 
+    share: eqx.AbstractClassVar[float]
     term_structure: ClassVar = SemilinearTerm
-    interpolation_cls: ClassVar[Callable] = diffrax.LocalLinearInterpolation
+    interpolation_cls: ClassVar[Callable] = diffrax.ThirdOrderHermitePolynomialInterpolation
 
     @abc.abstractmethod
     def prepare(self, term: SemilinearTerm, h: Float[Array, ""], c: Float[Array, "*space"]) -> Any:
@@ -160,7 +175,9 @@ class AbstractStepper(diffrax.AbstractSolver):
         term = _bare(terms)
         weights = self.prepare(term, t1 - t0, y0)
         y1, error, memory = self.take(term, weights, t0, t1 - t0, y0, solver_state)
-        return y1, error, {"y0": y0, "y1": y1}, memory, diffrax.RESULTS.successful
+        # a cubic through the states and rates at both ends serves frames inside a step
+        k0, k1 = ((t1 - t0) * term.vf(t, y, None) for t, y in ((t0, y0), (t1, y1)))
+        return y1, error, {"y0": y0, "y1": y1, "k0": k0, "k1": k1}, memory, diffrax.RESULTS.successful
 
     def func(self, terms, t0, y0, args):
         return terms.vf(t0, y0, args)
