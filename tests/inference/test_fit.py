@@ -73,9 +73,12 @@ def test_observation_operator_is_applied_before_comparison(line, points):
 def test_progress_is_told_and_history_falls(line, unknown):
     _, _, noisy, noise = line
     told = []
-    best = ox.fit(unknown, ox.Problem(noisy, None, noise), progress=lambda *row: told.append(row))
-    assert [row[0] for row in told] == sorted(row[0] for row in told)
+    best = ox.fit(unknown, ox.Problem(noisy, None, noise), progress=told.append)
+    assert [now.step for now in told] == list(range(1, len(told) + 1))
     assert np.all(np.diff(best.history) < 0)
+    assert told[-1].loss == pytest.approx(float(best.history[-1]))
+    assert told[-1].part == 1 and told[-1].left >= 0
+    assert jax.tree.structure(told[-1].equation) == jax.tree.structure(unknown)
 
 
 def test_too_few_steps_are_not_called_converged(line, unknown):

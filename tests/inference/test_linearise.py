@@ -9,33 +9,32 @@ import pytest
 import operax as ox
 from operax.inference.linearise import linearise, misfit, negative_log_posterior, predict
 from operax.physics.simulate import StepPlan
-from operax.physics.transforms import transform
 
 
 @pytest.fixture(scope="module")
 def windows(line, unknown):
     _, _, noisy, noise = line
     problem = ox.Problem(noisy, None, noise, window=5)
-    plan = StepPlan((1,) * 5, 4, jnp.array([2.0, 0.0]))
+    plan = StepPlan((), 4, jnp.array([2.0, 0.0]))
     theta, unravel = jax.flatten_util.ravel_pytree(unknown)
     theta = 0.1 * jax.random.normal(jax.random.key(0), theta.shape)
-    return problem, transform(noisy.domain), plan, theta, unravel
+    return (problem,), (plan,), theta, unravel
 
 
 def test_normal_equations_equal_the_stacked_jacobian(windows):
-    problem, geometry, plan, theta, unravel = windows
-    xi = problem.starts.guess
+    problems, plans, theta, unravel = windows
+    xi = problems[0].starts.guess
     p, (w, m) = theta.size, xi.shape
-    _, frames, weights = problem.legs()
+    frames, factor, variance = problems[0].targets()
 
     def residual(x):
-        seen = predict(unravel(x[:p]), x[p:].reshape(w, m), problem, geometry, plan)
-        return (jnp.sqrt(weights) * (seen - frames)).ravel()
+        seen = predict(unravel(x[:p]), x[p:].reshape(w, m), problems[0], plans[0])
+        return (jnp.sqrt(factor / variance) * (seen - frames)).ravel()
 
     x = jnp.concatenate([theta, xi.ravel()])
     jacobian, r = jax.jacfwd(residual)(x), residual(x)
     full, gradient = jacobian.T @ jacobian + jnp.eye(x.size), jacobian.T @ r + x
-    normal = jax.jit(linearise)(unravel(theta), xi, problem, geometry, plan)
+    normal = linearise(unravel(theta), xi, problems, plans)
     assert np.asarray(normal.laws) == pytest.approx(np.asarray(full[:p, :p]), rel=1e-10)
     assert np.asarray(normal.cross[1]) == pytest.approx(np.asarray(full[:p, p + m :]), rel=1e-8, abs=1e-8)
     assert np.asarray(normal.starts[0]) == pytest.approx(np.asarray(full[p : p + m, p : p + m]), rel=1e-8, abs=1e-8)
@@ -51,14 +50,14 @@ def test_normal_equations_equal_the_stacked_jacobian(windows):
 
 
 def test_gradient_is_that_of_the_objective(windows):
-    problem, geometry, plan, theta, unravel = windows
-    xi = problem.starts.guess
+    problems, plans, theta, unravel = windows
+    xi = problems[0].starts.guess
 
+    @jax.jit
     def objective(theta):
-        equation = unravel(theta)
-        return negative_log_posterior(equation, xi, problem, predict(equation, xi, problem, geometry, plan))
+        return negative_log_posterior(unravel(theta), xi, problems, plans)
 
-    normal = jax.jit(linearise)(unravel(theta), xi, problem, geometry, plan)
+    normal = linearise(unravel(theta), xi, problems, plans)
     reverse = jax.grad(objective)(theta)
     assert np.asarray(normal.gradient_laws) == pytest.approx(np.asarray(reverse), rel=1e-9)
     for i, e in enumerate(np.eye(theta.size)):
@@ -72,6 +71,6 @@ def test_values_that_are_not_scored_do_not_matter(line, unknown):
     weights[4] = 0
     problem = ox.Problem(noisy, None, noise, weights=weights)
     spoilt = eqx.tree_at(lambda p: p.data.frames, problem, noisy.frames.at[4].set(jnp.nan))
-    plan = StepPlan((1,) * 10, 4, jnp.array([2.0, 0.0]))
-    seen = predict(unknown, problem.starts.guess, problem, transform(noisy.domain), plan)
+    plan = StepPlan((), 4, jnp.array([2.0, 0.0]))
+    seen = predict(unknown, problem.starts.guess, problem, plan)
     assert float(misfit(spoilt, seen)) == pytest.approx(float(misfit(problem, seen)))

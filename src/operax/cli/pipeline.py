@@ -262,7 +262,7 @@ def _fitted(config: configs.Config, problem, equation, run: Folder, key) -> infe
             equation,
             problem,
             method=build.method(part),
-            progress=lambda step, value, promised: tick(step, part.steps, value),
+            progress=lambda now: tick(now.step, part.steps, now.loss),
         )
     run.note(fit=best.result, chi2=float(best.chi2))
     run.log(f"fit: {best.result}; reduced chi2 {float(best.chi2):.4g}")

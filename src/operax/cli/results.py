@@ -34,11 +34,11 @@ def write_posterior(path: str | os.PathLike, posterior: Posterior) -> None:
     arrays |= {f"fit/normal/{name}": np.asarray(getattr(fit.normal, name)) for name in NORMAL}
     arrays |= {
         "fit/log_density": np.asarray(fit.log_density),
-        "fit/plan/legs": np.asarray(fit.plan.legs),
-        "fit/plan/steps": np.asarray(fit.plan.steps),
-        "fit/plan/damping": np.asarray(fit.plan.damping),
+        "fit/plan/steps": np.asarray(fit.plans[0].steps),
+        "fit/plan/damping": np.asarray(fit.plans[0].damping),
     }
-    write_arrays(path, arrays, {**said, "rejected": fit.rejected, "stepper": type(fit.plan.stepper).__name__})
+    stepper = type(fit.plans[0].stepper).__name__
+    write_arrays(path, arrays, {**said, "rejected": fit.rejected, "failed": fit.failed, "stepper": stepper})
 
 
 def read_posterior(path: str | os.PathLike, equation: AbstractEquation) -> Posterior:
@@ -73,7 +73,7 @@ def read_posterior(path: str | os.PathLike, equation: AbstractEquation) -> Poste
     best, draws = filled("best", 0), filled("draws", 1)
     try:
         plan = StepPlan(
-            tuple(arrays["fit/plan/legs"].tolist()),
+            (),  # the problem's schedule cuts the legs
             jnp.asarray(arrays["fit/plan/steps"]),
             jnp.asarray(arrays["fit/plan/damping"]),
             STEPPERS[said["stepper"]],
@@ -85,9 +85,10 @@ def read_posterior(path: str | os.PathLike, equation: AbstractEquation) -> Poste
             jnp.asarray(arrays["chi2"]),
             jnp.asarray(arrays["history"]),
             NormalEquations(*(jnp.asarray(arrays[f"fit/normal/{name}"]) for name in NORMAL)),
-            plan,
+            (plan,),
             said["result"],
             said["rejected"],
+            said["failed"],
         )
         return Posterior(best, draws, fit, said["method"], _lines(said["notes"]))
     except KeyError as error:

@@ -1,6 +1,7 @@
-"""Fit an equation to a problem: Levenberg–Marquardt in whitened coordinates, start states eliminated."""
+"""Fit an equation to a problem: laws and start states together, a long window opened part by part."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 
 import equinox as eqx
 import jax
@@ -10,14 +11,16 @@ from jaxtyping import Array, Float
 
 from ..movie import Movie
 from ..physics.equations import AbstractEquation
-from ..physics.simulate import StepPlan, choose_plan
-from ..physics.transforms import transform
+from ..physics.simulate import StepPlan
+from .checkpoint import fingerprint, resumed, written
 from .linearise import NormalEquations, misfit, predict
 from .optimise import LevenbergMarquardt, Point, descend
-from .problem import Problem
+from .problem import Problem, first_guess, split, together
+from .progress import Progress, watching
+from .settle import first_plans
 
 # A long window is opened in these parts: the start of the movie leads the laws to where all of it can be followed.
-STAGES = (0.25, 0.5)
+STAGES = (0.25, 0.5, 1.0)
 
 _predict = eqx.filter_jit(predict)
 
@@ -30,7 +33,7 @@ class Fit(eqx.Module):
     equation
         The fitted equation.
     starts
-        Start coordinates of every window, shape (window, mode).
+        Start coordinates of every window, shape (window, mode); those of several movies one after the other.
     log_density
         Log posterior density at the optimum, up to a constant.
     chi2
@@ -38,10 +41,14 @@ class Fit(eqx.Module):
         equation, or the noise model, does not explain the movie.
     history
         Minus the log posterior along the last descent, at full accuracy and on the whole movie.
+    plans
+        The solver's steps, one plan a movie.
     result
         Why the fit stopped, in words.
     rejected
         Number of steps rejected, failed solves among them.
+    failed
+        Number of steps at which the equation could not be solved.
     """
 
     equation: AbstractEquation
@@ -50,30 +57,35 @@ class Fit(eqx.Module):
     chi2: Float[Array, ""]
     history: Float[Array, " step"]
     normal: NormalEquations
-    plan: StepPlan
+    plans: tuple[StepPlan, ...]
     result: str = eqx.field(static=True)
     rejected: int = eqx.field(static=True)
+    failed: int = eqx.field(static=True)
 
 
 def fit(
     equation: AbstractEquation,
-    problem: Problem,
+    problem: Problem | Sequence[Problem],
     *,
     method: LevenbergMarquardt | None = None,
-    progress: Callable[[int, float, float], None] | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    checkpoint: str | os.PathLike | None = None,
 ) -> Fit:
-    """Fit the unknown numbers of an equation, and the start states, to a movie.
+    """Fit the unknown numbers of an equation, and the start states, to a movie or to several.
 
     Parameters
     ----------
     equation
         Where to start from, and the prior.
     problem
-        What judges.
+        What judges. Several problems share their laws; each has its own domain, noise and start states.
     method
         Settings of the optimiser.
     progress
-        Called after every step with its number, minus the log posterior and the gain a full step promised.
+        Called after every step.
+    checkpoint
+        File the fit is written to after every step. Where it exists already, the fit goes on from it, and ends
+        with the same numbers as one that was never interrupted.
 
     Returns
     -------
@@ -82,62 +94,80 @@ def fit(
     Raises
     ------
     ValueError
-        If the equation has no unknown number.
+        If the equation has no unknown number, or the checkpoint is of another fit.
     RuntimeError
         If the equation cannot be solved from the starting point.
     """
     method = method or LevenbergMarquardt()
+    problems = together(problem)
     if not jax.tree.leaves(equation):
         raise ValueError(
             "the equation has no unknown number, so there is nothing to fit: give it a law with a prior, such as "
             "`laws.positive(1e-3, factor=3)` or `laws.Legendre(4)`."
         )
-    xi = problem.starts.guess
-    point = Point(equation, xi, _first_plan(equation, xi, problem), (), 0, 0)
-    for part in STAGES:
-        opening = eqx.tree_at(lambda p: p.weights, problem, problem.weights * _opening(problem, part))
+    xi = first_guess(problems)
+    point = Point(equation, xi, first_plans(equation, xi, problems), method.damping)
+    mark = "" if checkpoint is None else fingerprint(equation, problems, method)
+    begun, point = (0, point) if checkpoint is None else resumed(checkpoint, mark, point)
+    told = watching(method.steps, progress)
+    for stage, part in enumerate(STAGES):
+        if stage < begun:
+            continue
+
+        def watch(point, promised, goal, stage=stage, part=part):
+            if checkpoint is not None:
+                written(checkpoint, mark, stage, point)
+            told(point, promised, goal, part)
+
+        whole = part == 1
+        judged = problems if whole else tuple(_opened(p, part) for p in problems)
         rough = LevenbergMarquardt(method.steps, max(1.0, method.tolerance), method.damping)
-        point, _, _ = descend(point, opening, rough, progress)
-    point, normal, result = descend(point, problem, method, progress)
-    geometry = transform(problem.data.domain)
-    chi2 = misfit(problem, _predict(point.equation, point.xi, problem, geometry, point.plan)) / problem.scored
+        if stage > begun:
+            point = point.afresh(method.damping)
+        point, normal, result = descend(point, judged, method if whole else rough, watch)
+    return concluded(point, normal, result, problems)
+
+
+def concluded(point: Point, normal: NormalEquations, result: str, problems: tuple[Problem, ...]) -> Fit:
+    """The fit a descent on the whole problem ended with."""
+    predicted = [
+        _predict(point.equation, own, problem, plan)
+        for problem, own, plan in zip(problems, split(point.xi, problems), point.plans)
+    ]
+    chi2 = sum(misfit(problem, frames) for problem, frames in zip(problems, predicted))
     return Fit(
         point.equation,
         point.xi,
         jnp.asarray(-point.history[-1]),
-        chi2,
+        jnp.asarray(chi2 / sum(problem.scored for problem in problems)),
         jnp.asarray(point.history),
         normal,
-        point.plan,
+        point.plans,
         result,
         point.rejected,
+        point.failed,
     )
 
 
-def _opening(problem: Problem, part: float) -> Float[Array, "time *space"]:
-    """1 on the first part of every window's frames (two at least), 0 on the rest."""
+def _opened(problem: Problem, part: float) -> Problem:
+    """The problem with only the first part of every window judged, two frames at least."""
     mask = np.zeros((len(problem.data), *(1,) * problem.data.domain.ndim))
     for window in problem.windows:
         mask[list(window[: max(2, round(part * len(window)))])] = 1
-    return jnp.asarray(mask, problem.weights.dtype)
+    return eqx.tree_at(lambda p: p.factor, problem, problem.factor * jnp.asarray(mask, problem.factor.dtype))
 
 
-def _first_plan(equation, xi, problem: Problem) -> StepPlan:
-    """A rough plan to begin with; the descent refines it as the laws need."""
-    times, _, _ = problem.legs()
-    start = problem.starts.state(0, xi[0])
-    plan = choose_plan(equation, start, times[0], problem.data.domain, tolerance=1e-2)
-    return eqx.tree_at(lambda p: p.steps, plan, jnp.asarray(plan.steps))
+def fitted(fit: Fit, problem: Problem | Sequence[Problem], *, movie: int = 0) -> Movie:
+    """The movie the fit predicts: one frame for each frame a window reaches, as the instrument would see it.
 
-
-def fitted(fit: Fit, problem: Problem) -> Movie:
-    """The movie the fit predicts: one frame for each frame a window reaches, as the instrument would see it."""
-    geometry = transform(problem.data.domain)
-    legs = _predict(fit.equation, fit.starts, problem, geometry, fit.plan)
-    skip = 1 if problem.starts.lead == 0 else 0
-    reached = [(frame, w, k) for w, frames in enumerate(problem.windows) for k, frame in enumerate(frames[skip:])]
+    ``movie`` chooses among several problems that were fitted together.
+    """
+    problems = together(problem)
+    one, plan = problems[movie], fit.plans[movie]
+    slots = _predict(fit.equation, split(fit.starts, problems)[movie], one, plan)
+    frame, real = one.schedule.frames, one.schedule.real
     # windows follow each other and reach every frame once
-    frame, w, k = (np.array(x) for x in zip(*reached))
-    data = problem.data[frame] if len(frame) < len(problem.data) else problem.data
+    reached = frame[real]
+    data = one.data[reached] if len(reached) < len(one.data) else one.data
     everything = tuple(range(1 - len(data), len(data)))
-    return data.replace(frames=legs[w, k], variance=None, reads=everything)
+    return data.replace(frames=slots[real], variance=None, reads=everything)

@@ -1,8 +1,8 @@
 """The misfit of an equation to a problem, and its Gauss–Newton normal equations, streamed frame by frame.
 
-Unknowns are the equation's leaves θ (p numbers) and, for every window, its start coordinates ξ (m numbers), all
-standard normal under the prior. Windows share θ only, so the normal matrix is an arrow: one p×p block, and for
-each window a p×m and an m×m block. No Jacobian is ever stacked.
+Unknowns are the equation's leaves θ (p numbers) and, for every window of every movie, its start coordinates ξ
+(m numbers), all standard normal under the prior. Windows share θ only, so the normal matrix is an arrow: one p×p
+block, and for each window a p×m and an m×m block. No Jacobian is ever stacked.
 """
 
 import equinox as eqx
@@ -12,9 +12,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..physics.equations import AbstractEquation
-from ..physics.simulate import StepPlan, advance, cut, trajectory
-from ..physics.transforms import AbstractTransform
-from .problem import Problem
+from ..physics.simulate import StepPlan, advance
+from .problem import Problem, split
 
 
 class NormalEquations(eqx.Module):
@@ -56,103 +55,129 @@ class NormalEquations(eqx.Module):
         return float(-slope - 0.5 * curved)
 
 
-def _observed(problem: Problem, frames):
-    return jax.vmap(problem.observe)(frames)
-
-
 def predict(
-    equation: AbstractEquation,
-    xi: Float[Array, "window m"],
-    problem: Problem,
-    geometry: AbstractTransform,
-    plan: StepPlan,
-) -> Float[Array, "window leg *space"]:
-    """The observed state at the end of every leg of every window."""
-    times, _, _ = problem.legs()
-    ends = StepPlan((1,) * (times.shape[1] - 1), plan.steps, plan.damping, plan.stepper)
+    equation: AbstractEquation, xi: Float[Array, "window mode"], problem: Problem, plan: StepPlan
+) -> Float[Array, "window slot *space"]:
+    """What the instrument would show in every frame of every window of one movie."""
 
     def window(arguments):
-        number, coordinates, moments = arguments
+        number, coordinates, legs, ends = arguments
         start = problem.starts.state(number, coordinates)
-        return _observed(problem, trajectory(equation, geometry, ends, start, moments)[1:])
 
-    return jax.lax.map(window, (jnp.arange(len(xi)), xi, times))
+        @jax.checkpoint
+        def leg(carry, span):
+            c, seen = carry
+            begin, duration, share, _, last = span
+            c = advance(equation, problem.geometry, plan, begin, duration, c)
+            seen = seen + share * problem.observe(c)
+            return (c, jnp.where(last, 0, seen)), seen
+
+        return jax.lax.scan(leg, (start, jnp.zeros_like(start)), legs)[1][ends]
+
+    s = problem.schedule
+    return jax.lax.map(window, (jnp.arange(len(xi)), xi, s.legs, s.ends))
 
 
-def misfit(problem: Problem, predicted: Float[Array, "window leg *space"]) -> Float[Array, ""]:
-    """χ², the noise-weighted sum of squared residuals of what `predict` returned."""
-    _, frames, weights = problem.legs()
-    return jnp.sum(weights * _residual(frames, weights, predicted) ** 2)
+def loss(problem: Problem, predicted: Float[Array, "window slot *space"]) -> Float[Array, ""]:
+    """Minus the log likelihood of a movie, up to a constant."""
+    per_frame = jax.vmap(jax.vmap(problem.likelihood.loss))
+    return jnp.sum(per_frame(*problem.targets(), predicted))
 
 
-def _residual(frames, weights, predicted):
-    # values that are not scored may be anything, NaN too
-    return jnp.where(weights > 0, frames - predicted, 0)
+def misfit(problem: Problem, predicted: Float[Array, "window slot *space"]) -> Float[Array, ""]:
+    """χ²: the squared residuals of what `predict` returned in units of the noise, summed."""
+    per_frame = jax.vmap(jax.vmap(problem.likelihood.chi2))
+    return jnp.sum(per_frame(*problem.targets(), predicted))
 
 
 def negative_log_posterior(
     equation: AbstractEquation,
-    xi: Float[Array, "window m"],
-    problem: Problem,
-    predicted: Float[Array, "window leg *space"],
+    xi: Float[Array, "window mode"],
+    problems: tuple[Problem, ...],
+    plans: tuple[StepPlan, ...],
 ) -> Float[Array, ""]:
-    """½ χ² + ½ |θ|² + ½ |ξ|², minus the log posterior up to a constant."""
+    """Minus the log posterior up to a constant: losses of all movies + ½ |θ|² + ½ |ξ|²."""
     prior = sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(equation)) + jnp.sum(xi**2)
-    return 0.5 * (misfit(problem, predicted) + prior)
+    return 0.5 * prior + sum(
+        loss(problem, predict(equation, own, problem, plan))
+        for problem, own, plan in zip(problems, split(xi, problems), plans)
+    )
+
+
+@eqx.filter_jit
+def _blocks(
+    equation: AbstractEquation, xi: Float[Array, "window m"], problem: Problem, plan: StepPlan
+) -> tuple[Float[Array, "window p+m p+m"], Float[Array, "window p+m"]]:
+    """Curvature and gradient of minus the log likelihood for each window of one movie."""
+    theta, unravel = jax.flatten_util.ravel_pytree(equation)
+    p, m = theta.size, xi.shape[1]
+    judge = problem.likelihood
+    inside = np.nonzero(problem.data.domain.inside)
+
+    def window(arguments):
+        number, coordinates, legs, frames, real = arguments
+        start = problem.starts.state(number, coordinates)
+        dtype = start.dtype
+        along = jnp.concatenate([jnp.eye(p), jnp.zeros((m, p))]).astype(theta.dtype)
+
+        def compared(slot, seen, tangents):
+            """What a complete frame adds."""
+            frame = frames[slot]
+            target = problem.data.frames[frame], problem.factor[frame] * real[slot], problem.variance[frame]
+            rows = jax.vmap(judge.information(*target[1:], seen))(tangents)[:, *inside]
+            slope = jax.grad(judge.loss, argnums=3)(*target, seen)
+            # spare legs of a short window may have gone anywhere
+            slope = jnp.where(real[slot], slope, 0)[inside]
+            rows = jnp.where(real[slot], rows, 0)
+            return jnp.matmul(rows, rows.T, precision="highest"), tangents[:, *inside] @ slope
+
+        def leg(carry, span):
+            c, tangents, seen, seen_tangents, curvature, gradient = carry
+            begin, duration, share, slot, last = span
+
+            def ahead(theta, c):
+                c = advance(unravel(theta), problem.geometry, plan, begin, duration, c)
+                return c, share * problem.observe(c)
+
+            def push(d_theta, d_c):
+                return jax.jvp(ahead, (theta, c), (d_theta, d_c))
+
+            (c, more), (tangents, more_tangents) = jax.vmap(push, out_axes=(None, 0))(along, tangents)
+            seen, seen_tangents = seen + more, seen_tangents + more_tangents
+            zero = jnp.zeros_like(curvature), jnp.zeros_like(gradient)
+            added = jax.lax.cond(last, compared, lambda *_: zero, slot, seen, seen_tangents)
+            seen, seen_tangents = jnp.where(last, 0, seen), jnp.where(last, 0, seen_tangents)
+            return (c, tangents, seen, seen_tangents, curvature + added[0], gradient + added[1]), None
+
+        tangents = jnp.concatenate([jnp.zeros((p, *start.shape), dtype), problem.starts.modes])
+        nothing = jnp.zeros((p + m, p + m), dtype), jnp.zeros(p + m, dtype)
+        carry = (start, tangents, jnp.zeros_like(start), jnp.zeros_like(tangents), *nothing)
+        return jax.lax.scan(leg, carry, legs)[0][-2:]
+
+    s = problem.schedule
+    return jax.lax.map(window, (jnp.arange(len(xi)), xi, s.legs, jnp.asarray(s.frames), jnp.asarray(s.real)))
 
 
 def linearise(
     equation: AbstractEquation,
     xi: Float[Array, "window m"],
-    problem: Problem,
-    geometry: AbstractTransform,
-    plan: StepPlan,
+    problems: tuple[Problem, ...],
+    plans: tuple[StepPlan, ...],
 ) -> NormalEquations:
     """Normal equations at a point, by tangents carried along with the solution."""
-    theta, unravel = jax.flatten_util.ravel_pytree(equation)
-    p, m = theta.size, xi.shape[1]
-    times, frames, weights = problem.legs()
-    inside = np.nonzero(problem.data.domain.inside)
-
-    def leg(state, arguments):
-        c, tangents = state
-        (start, duration), y, w = arguments
-
-        def ahead(theta, c):
-            c = advance(unravel(theta), geometry, plan, start, duration, c)
-            return c, problem.observe(c)
-
-        def push(d_theta, d_c):
-            return jax.jvp(ahead, (theta, c), (d_theta, d_c))
-
-        along = jnp.concatenate([jnp.eye(p), jnp.zeros((m, p))]).astype(theta.dtype)
-        (c, seen), (tangents, d_seen) = jax.vmap(push, out_axes=(None, 0))(along, tangents)
-        rows, w_in = d_seen[:, *inside], w[inside]
-        weighted = rows * w_in
-        curvature = jnp.matmul(weighted, rows.T, precision="highest")
-        gradient = -weighted @ _residual(y, w, seen)[inside]
-        return (c, tangents), (curvature, gradient)
-
-    def window(arguments):
-        number, coordinates, moments, y, w = arguments
-        start = problem.starts.state(number, coordinates)
-        tangents = jnp.concatenate([jnp.zeros((p, *start.shape), start.dtype), problem.starts.modes])
-        spans = cut(moments, (1,) * (moments.size - 1))
-
-        def add(carry, arguments):
-            state, curvature, gradient = carry
-            state, (more_curvature, more_gradient) = leg(state, arguments)
-            return (state, curvature + more_curvature, gradient + more_gradient), None
-
-        zero = (jnp.zeros((p + m, p + m), start.dtype), jnp.zeros(p + m, start.dtype))
-        (_, curvature, gradient), _ = jax.lax.scan(add, ((start, tangents), *zero), (spans, y, w))
-        return curvature, gradient
-
-    curvature, gradient = jax.lax.map(window, (jnp.arange(len(xi)), xi, times, frames, weights))
+    theta, _ = jax.flatten_util.ravel_pytree(equation)
+    p, most = theta.size, xi.shape[1]
+    curvatures, gradients = [], []
+    for problem, own, plan in zip(problems, split(xi, problems), plans):
+        curvature, gradient = _blocks(equation, own, problem, plan)
+        spare = most - own.shape[1]
+        curvatures.append(jnp.pad(curvature, ((0, 0), (0, spare), (0, spare))))
+        gradients.append(jnp.pad(gradient, ((0, 0), (0, spare))))
+    curvature, gradient = jnp.concatenate(curvatures), jnp.concatenate(gradients)
     return NormalEquations(
         curvature[:, :p, :p].sum(0) + jnp.eye(p, dtype=theta.dtype),
         curvature[:, :p, p:],
-        curvature[:, p:, p:] + jnp.eye(m, dtype=theta.dtype),
+        curvature[:, p:, p:] + jnp.eye(most, dtype=theta.dtype),
         gradient[:, :p].sum(0) + theta,
         gradient[:, p:] + xi,
     )

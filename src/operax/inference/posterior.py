@@ -1,6 +1,6 @@
 """Posterior: draws of an equation, and bands on any quantity computed from it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import equinox as eqx
 import jax
@@ -60,7 +60,12 @@ class Posterior(eqx.Module):
 
 
 def laplace(
-    fit: Fit, problem: Problem, *, key: Key[Array, ""], draws: int = 1000, residual_scale: bool = False
+    fit: Fit,
+    problem: Problem | Sequence[Problem],
+    *,
+    key: Key[Array, ""],
+    draws: int = 1000,
+    residual_scale: bool = False,
 ) -> Posterior:
     """Gaussian posterior from the Gauss–Newton curvature at the optimum, start states marginalised.
 

@@ -1,6 +1,6 @@
 """Sample the posterior with the no-U-turn sampler, whitened by the Laplace approximation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import blackjax
 import equinox as eqx
@@ -9,11 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from ..physics.transforms import transform
 from .fit import Fit
-from .linearise import NormalEquations, negative_log_posterior, predict
+from .linearise import NormalEquations, negative_log_posterior
 from .posterior import Posterior
-from .problem import Problem
+from .problem import Problem, together
 
 # Whitened coordinates need few leapfrog steps; 2⁵ bounds the cost of a draw. Draws that reach it are counted.
 MOST_DOUBLINGS = 5
@@ -36,7 +35,7 @@ def _factor(normal: NormalEquations) -> np.ndarray:
 
 def sample(
     fit: Fit,
-    problem: Problem,
+    problem: Problem | Sequence[Problem],
     *,
     key: Key[Array, ""],
     draws: int = 250,
@@ -49,7 +48,7 @@ def sample(
     Parameters
     ----------
     fit, problem
-        Where to start, and what judges. The fit's step plan is kept.
+        Where to start, and what judges. The fit's step plans are kept.
     key
         Random key.
     draws, warmup
@@ -86,17 +85,16 @@ def sample(
     p, shape = theta.size, fit.starts.shape
     centre = jnp.concatenate([theta, fit.starts.ravel().astype(theta.dtype)])
     factor = jnp.asarray(_factor(fit.normal), theta.dtype)
-    geometry = transform(problem.data.domain)
+    problems = together(problem)
     # reverse derivatives need a number of steps that is fixed
-    plan = eqx.tree_at(lambda p: p.steps, fit.plan, int(fit.plan.steps))
+    plans = tuple(eqx.tree_at(lambda p: p.steps, plan, int(plan.steps)) for plan in fit.plans)
 
     @eqx.filter_jit
-    def run(key, problem, geometry, plan):
+    def run(key, problems, plans):
         def log_density(z):
             x = centre + factor @ z
             equation, xi = unravel(x[:p]), x[p:].reshape(shape)
-            predicted = predict(equation, xi, problem, geometry, plan)
-            return -negative_log_posterior(equation, xi, problem, predicted)
+            return -negative_log_posterior(equation, xi, problems, plans)
 
         warm_key, start_key, draw_key = jax.random.split(key, 3)
         warm = blackjax.window_adaptation(blackjax.nuts, log_density, max_num_doublings=MOST_DOUBLINGS)
@@ -113,7 +111,7 @@ def sample(
 
     kept, divergent, cut = [], 0, 0
     for chain, chain_key in enumerate(jax.random.split(key, chains)):
-        positions, diverged, longest = run(chain_key, problem, geometry, plan)
+        positions, diverged, longest = run(chain_key, problems, plans)
         kept.append(np.asarray(positions))
         divergent += int(diverged.sum())
         cut += int(longest.sum())

@@ -1,0 +1,72 @@
+"""A fit that was interrupted: where it stood, on disk."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..io import read_arrays, write_arrays
+from ..physics.equations import AbstractEquation
+from .optimise import Point
+from .problem import Problem
+
+COUNTS = ("tried", "rejected", "failed")
+
+
+def fingerprint(equation: AbstractEquation, problems: tuple[Problem, ...], method: eqx.Module) -> str:
+    """What tells one fit from another: the numbers of its equation and its problems, and how it is done."""
+    digest = hashlib.sha256(f"{equation} {method}".encode())
+    for problem in problems:
+        parts = problem.data, problem.factor, problem.variance, problem.starts, problem.schedule
+        for leaf in jax.tree.leaves((equation, parts)):
+            digest.update(np.asarray(leaf).tobytes())
+    return digest.hexdigest()
+
+
+def written(path: str | os.PathLike, mark: str, stage: int, point: Point) -> None:
+    """Write where a fit stands; the file is replaced whole."""
+    theta, _ = jax.flatten_util.ravel_pytree(point.equation)
+    arrays = {
+        "theta": np.asarray(theta),
+        "xi": np.asarray(point.xi),
+        "history": np.asarray(point.history, float),
+        "damping": np.asarray(point.damping, float),
+        "steps": np.asarray([int(plan.steps) for plan in point.plans]),
+        "linear": np.stack([np.asarray(plan.damping) for plan in point.plans]),
+    }
+    write_arrays(path, arrays, {"fit": mark, "stage": stage, **{name: getattr(point, name) for name in COUNTS}})
+
+
+def resumed(path: str | os.PathLike, mark: str, point: Point) -> tuple[int, Point]:
+    """The stage and the point a file holds; 0 and ``point`` where there is no file.
+
+    Raises
+    ------
+    ValueError
+        If the file holds another fit.
+    """
+    if not Path(path).exists():
+        return 0, point
+    arrays, said = read_arrays(path)
+    if said.get("fit") != mark:
+        raise ValueError(
+            f"{os.fspath(path)}: is the checkpoint of another fit (another equation, movie, prior or method); remove it "
+            "or name another `checkpoint`."
+        )
+    _, unravel = jax.flatten_util.ravel_pytree(point.equation)
+    plans = tuple(
+        eqx.tree_at(lambda p: (p.steps, p.damping), plan, (jnp.asarray(steps), jnp.asarray(linear)))
+        for plan, steps, linear in zip(point.plans, arrays["steps"].tolist(), arrays["linear"])
+    )
+    return said["stage"], Point(
+        unravel(jnp.asarray(arrays["theta"])),
+        jnp.asarray(arrays["xi"]),
+        plans,
+        float(arrays["damping"]),
+        tuple(arrays["history"].tolist()),
+        *(int(said[name]) for name in COUNTS),
+    )
