@@ -208,9 +208,10 @@ def test_a_cahn_hilliard_report_shows_its_products_and_gauge(tmp_path):
         chi2=jnp.ones(()),
         history=jnp.ones(1),
         normal=normal,
-        plan=StepPlan((1,), 4, jnp.array([1.0, 1e-3])),
+        plans=(StepPlan((), 4, jnp.array([1.0, 1e-3])),),
         result="stopped by hand",
         rejected=0,
+        failed=0,
     )
     path = report(laplace(best, problem, key=jax.random.key(1)), problem, tmp_path / "c.html")
     page = read(path)

@@ -1,11 +1,29 @@
 """What an instrument makes of a state before it is compared with a frame."""
 
+from collections.abc import Callable
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from ..domain import Domain
+
+
+class AsItIs(eqx.Module):
+    """An instrument that shows the state itself."""
+
+    def __call__(self, c: Float[Array, "*space"]) -> Float[Array, "*space"]:
+        return c
+
+
+class Function(eqx.Module):
+    """A function of the state, held by identity: a fresh lambda for every problem compiles every time anew."""
+
+    function: Callable = eqx.field(static=True)
+
+    def __call__(self, c: Float[Array, "*space"]) -> Float[Array, "*space"]:
+        return self.function(c)
 
 
 class Blur(eqx.Module):

@@ -11,12 +11,9 @@ from jaxtyping import Array, Float
 from ..movie import Movie
 from ..physics.transforms import AbstractTransform, transform
 from .likelihood import Likelihood, Noise, likelihood, spread
+from .observe import AsItIs, Function
 from .schedule import Schedule, schedule
 from .starts import Given, PreRoll, Starts, given, unknown
-
-
-def _as_seen(c):
-    return c
 
 
 class Problem(eqx.Module):
@@ -78,7 +75,9 @@ class Problem(eqx.Module):
         data, states = (m.replace(frames=m.frames.astype(float)) for m in (data, states))
         start = PreRoll() if start is None else start
         _check_movies(data, states)
-        self.data, self.observe, self.geometry = data, observe or _as_seen, transform(data.domain)
+        self.data, self.geometry = data, transform(data.domain)
+        seen = AsItIs() if observe is None else observe
+        self.observe = seen if isinstance(seen, eqx.Module) else Function(seen)
         self.variance = _variance(data, states, noise)
         self.windows = _windows(len(data), window, isinstance(start, Given))
         scored = jnp.ones(data.frames.shape, data.frames.dtype) if weights is None else _weights(weights, data)
@@ -140,9 +139,7 @@ def first_guess(problems: tuple[Problem, ...]) -> Float[Array, "window mode"]:
     return jnp.concatenate([jnp.pad(p.starts.guess, ((0, 0), (0, most - p.starts.guess.shape[1]))) for p in problems])
 
 
-def split(
-    xi: Float[Array, "window mode"], problems: tuple[Problem, ...]
-) -> tuple[Float[Array, "window mode"], ...]:
+def split(xi: Float[Array, "window mode"], problems: tuple[Problem, ...]) -> tuple[Float[Array, "window mode"], ...]:
     """The start coordinates of each problem."""
     ends = np.cumsum([len(p.windows) for p in problems])
     return tuple(xi[e - len(p.windows) : e, : p.starts.guess.shape[1]] for e, p in zip(ends, problems))
@@ -196,7 +193,12 @@ def _windows(frames, window, given_starts):
     cuts = [tuple(int(i) for i in w) for w in window]
     shown = [i for w in cuts for i in (w[1:] if given_starts else w)]
     rising = all((np.diff(w) > 0).all() for w in (*cuts, shown))
-    if not shown or not rising or min(len(w) for w in cuts) < 1 + given_starts or not 0 <= cuts[0][0] <= max(shown) < frames:
+    if (
+        not shown
+        or not rising
+        or min(len(w) for w in cuts) < 1 + given_starts
+        or not 0 <= cuts[0][0] <= max(shown) < frames
+    ):
         raise ValueError(
             f"windows given as lists must name frames from 0 to {frames - 1} in rising order, none in two windows "
             f"(but the first of a window with a given start), got {cuts}."

@@ -52,7 +52,9 @@ def objective(
     plans: tuple[StepPlan, ...],
 ) -> float:
     """Minus the log posterior, up to a constant; NaN or infinite where the equation cannot be solved."""
-    losses = [_solve(equation, own, problem, plan)[0] for problem, own, plan in zip(problems, split(xi, problems), plans)]
+    losses = [
+        _solve(equation, own, problem, plan)[0] for problem, own, plan in zip(problems, split(xi, problems), plans)
+    ]
     return prior_loss(equation, xi) + sum(map(float, losses))
 
 
@@ -104,7 +106,8 @@ def _redamped(
     plan: StepPlan, steps: int, equation: AbstractEquation, span: Float[Array, "2"], problem: Problem
 ) -> StepPlan:
     """A plan of ``steps`` with the linear part that the present laws need, and room for those of the next trial."""
-    h = jnp.max(problem.schedule.durations) / steps
+    s = problem.schedule
+    moments = jnp.stack([jnp.min(s.begins), jnp.max(s.begins + s.durations)])
     reach = jnp.linspace(span[0], span[1], 129)
-    damping = ROOM * linear_part(equation, problem.geometry, reach, h)
+    damping = ROOM * linear_part(equation, problem.geometry, moments, reach, jnp.max(s.durations) / steps)
     return StepPlan(plan.legs, jnp.asarray(steps), damping, plan.stepper)
