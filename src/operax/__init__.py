@@ -8,16 +8,12 @@ from . import synth as synth
 from .domain import Domain as Domain
 from .inference import Blur as Blur
 from .inference import Correlated as Correlated
-from .inference import Blur as Blur
-from .inference import Correlated as Correlated
 from .inference import Fit as Fit
 from .inference import Given as Given
 from .inference import LevenbergMarquardt as LevenbergMarquardt
 from .inference import Posterior as Posterior
 from .inference import PreRoll as PreRoll
 from .inference import Problem as Problem
-from .inference import Progress as Progress
-from .inference import StudentT as StudentT
 from .inference import Progress as Progress
 from .inference import StudentT as StudentT
 from .inference import fit as fit

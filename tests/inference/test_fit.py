@@ -77,7 +77,8 @@ def test_progress_is_told_and_history_falls(line, unknown):
     assert [now.step for now in told] == list(range(1, len(told) + 1))
     assert np.all(np.diff(best.history) < 0)
     assert told[-1].loss == pytest.approx(float(best.history[-1]))
-    assert told[-1].part == 1 and told[-1].left >= 0
+    assert told[-1].part == 1
+    assert told[-1].left >= 0
     assert jax.tree.structure(told[-1].equation) == jax.tree.structure(unknown)
 
 

@@ -110,13 +110,15 @@ def test_values_without_weight_may_be_nan():
     judge = likelihood(ox.StudentT(ox.noise.Gaussian(0.1)), DOMAIN, 0.01)
     frame, factor = ONE.at[0].set(jnp.nan), ONE.at[0].set(0)
     value, slope = jax.value_and_grad(judge.loss, argnums=3)(frame, factor, 0.01 * ONE, 0.9 * ONE)
-    assert np.isfinite(float(value)) and bool(jnp.isfinite(slope).all()) and not bool(slope[0].any())
+    assert np.isfinite(float(value))
+    assert bool(jnp.isfinite(slope).all())
+    assert not bool(slope[0].any())
 
 
 def test_noise_that_makes_no_sense():
-    with pytest.raises(ValueError, match="`freedom` must be finite and above one, got 1.0"):
+    with pytest.raises(ValueError, match="`freedom` must be finite and above one, got 1"):
         ox.StudentT(ox.noise.Gaussian(0.1), 1)
-    with pytest.raises(ValueError, match="with one at the centre; got shape \\(2, 3\\)"):
+    with pytest.raises(ValueError, match=r"with one at the centre; got shape \(2, 3\)"):
         ox.Correlated(ox.noise.Gaussian(0.1), np.ones((2, 3)))
     with pytest.raises(ValueError, match="`correlation` has 1 axes, the frames have 2"):
         likelihood(ox.Correlated(ox.noise.Gaussian(0.1), np.ones(1)), DOMAIN, 0.1)

@@ -73,9 +73,9 @@ def test_a_fit_that_was_interrupted_ends_with_the_same_bits(line, unknown, solve
 
 
 def test_what_is_no_problem_is_refused(unknown, movies):
-    with pytest.raises(TypeError, match="must be a `Problem` or a list of them, got \\['Problem', 'Movie'\\]"):
+    with pytest.raises(TypeError, match=r"must be a `Problem` or a list of them, got \['Problem', 'Movie'\]"):
         ox.fit(unknown, [movies[0], movies[1].data])
-    with pytest.raises(TypeError, match="or a list of them, got \\[\\]"):
+    with pytest.raises(TypeError, match=r"or a list of them, got \[\]"):
         ox.fit(unknown, [])
 
 

@@ -54,8 +54,8 @@ def resumed(path: str | os.PathLike, mark: str, point: Point) -> tuple[int, Poin
     arrays, said = read_arrays(path)
     if said.get("fit") != mark:
         raise ValueError(
-            f"{os.fspath(path)}: is the checkpoint of another fit (another equation, movie, prior or method); remove it "
-            "or name another `checkpoint`."
+            f"{os.fspath(path)}: is the checkpoint of another fit (another equation, movie, prior or method); remove "
+            "it or name another `checkpoint`."
         )
     _, unravel = jax.flatten_util.ravel_pytree(point.equation)
     plans = tuple(

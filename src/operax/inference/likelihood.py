@@ -111,7 +111,7 @@ class Likelihood(eqx.Module):
 
     def variance(self, known: Float[Array, "*space"], mean: Float[Array, "*space"]) -> Float[Array, "*space"]:
         """Variance of a frame that is predicted to be ``mean``; ``known`` is that at the problem's states."""
-        if self.noise is None:
+        if self.noise is None or self.floor is None:
             return known
         return jnp.maximum(self.noise.variance(mean), self.floor).astype(known.dtype)
 

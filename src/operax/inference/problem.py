@@ -185,7 +185,7 @@ def _windows(frames, window, given_starts):
         stride = window - 1 if given_starts else window
         cuts = [tuple(range(i, min(i + window, frames))) for i in range(0, frames, stride)]
         return tuple(w for w in cuts if len(w) > 1 or not given_starts)
-    if isinstance(window, int) or isinstance(window, str):
+    if isinstance(window, int | str):
         raise ValueError(
             f"`window` must be a number of frames from 2 to {frames}, a list of frame numbers for each window, or "
             f"None for all, got {window!r}."
