@@ -109,5 +109,7 @@ def _redamped(
     s = problem.schedule
     moments = jnp.stack([jnp.min(s.begins), jnp.max(s.begins + s.durations)])
     reach = jnp.linspace(span[0], span[1], 129)
-    damping = ROOM * linear_part(equation, problem.geometry, moments, reach, jnp.max(s.durations) / steps)
+    damping = ROOM * linear_part(
+        equation, problem.geometry, moments, reach, jnp.max(s.durations) / steps, plan.stepper.share
+    )
     return StepPlan(plan.legs, jnp.asarray(steps), damping, plan.stepper)
