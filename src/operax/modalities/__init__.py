@@ -8,6 +8,9 @@ from .particles import particle_mask as particle_mask
 from .particles import segment as segment
 from .particles import split_by_colour as split_by_colour
 from .particles import track as track
+from .profiles import Blur as Blur
+from .profiles import Edge as Edge
+from .profiles import edge as edge
 from .registration import Registration as Registration
 from .registration import aligned as aligned
 from .registration import register as register
