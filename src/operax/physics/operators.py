@@ -69,6 +69,23 @@ def divergence_of_flux(
     return total
 
 
+def along_axis(
+    fields: tuple[Float[Array, "*space"], ...], axis: int, domain: Domain, flux: Callable[[tuple, tuple], Array]
+) -> Float[Array, "*space"]:
+    """−∂J/∂x along one axis, with any flux J through a face as a function of the fields on its two sides.
+
+    Ends that are not periodic are taken as closed, and so are the faces of a mask.
+    """
+    if domain.shape[axis] == 1:
+        return jnp.zeros_like(fields[0])
+    periodic = domain.boundary[axis] == "periodic"
+    low, high = zip(*(_sides(u, axis, periodic) for u in fields))
+    through = flux(low, high) / domain.spacing[axis]
+    if domain.masked:
+        through = through * jnp.asarray(_open(domain, axis, periodic), through.dtype)
+    return -_outflow(through, axis, periodic)
+
+
 class End(NamedTuple):
     """An end of an axis that something passes.
 

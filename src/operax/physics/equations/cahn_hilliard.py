@@ -3,9 +3,11 @@
 from typing import ClassVar
 
 import equinox as eqx
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ...domain import Domain
+from ..drift import as_drift, drift_rate
 from ..ends import Ends, as_ends, at_ends
 from ..laws import AbstractLaw, as_law, check_uniform, derivative
 from ..operators import divergence_of_flux, laplacian, through_ends
@@ -16,7 +18,7 @@ from .interface import AbstractPhaseField
 class CahnHilliard(AbstractPhaseField):
     """Cahn–Hilliard dynamics: diffusion down the gradient of a chemical potential with interface energy.
 
-        ∂c/∂t = ∇·( M(c) ∇μ ),    μ = μ_h(c) − κ ∇²c
+        ∂c/∂t = ∇·( M(c) ∇μ − K(c) ),    μ = μ_h(c) − κ ∇²c
 
     Parameters
     ----------
@@ -28,8 +30,11 @@ class CahnHilliard(AbstractPhaseField):
         Gradient coefficient κ in units of μ times length²: a number, or a law that is one number.
     ends
         What is fixed at the ends of the domain that are ``"fixed-value"`` (a reservoir: c = c_b and μ = μ_h(c_b)) or
-        ``"fixed-flux"`` (M ∂μ/∂n = inflow and ∂c/∂n = 0, n outwards): `Ends` of the first axis, or a tuple with one
-        for each axis.
+        ``"fixed-flux"`` (the whole flux through the end is the inflow, and ∂c/∂n = 0): `Ends` of the first axis, or a
+        tuple with one for each axis.
+    drift
+        K(c), composition times length per time, along the axes: a law (number, function) for the first axis, or a tuple
+        with one for each.
 
     Notes
     -----
@@ -48,6 +53,7 @@ class CahnHilliard(AbstractPhaseField):
     potential: AbstractLaw = eqx.field(converter=as_law)
     kappa: AbstractLaw = eqx.field(converter=as_law)
     ends: tuple[Ends | None, ...] = eqx.field(default=(), converter=as_ends)
+    drift: tuple[AbstractLaw, ...] = eqx.field(default=(), converter=as_drift)
 
     def __check_init__(self):
         check_uniform(self.kappa, "kappa")
@@ -69,7 +75,12 @@ class CahnHilliard(AbstractPhaseField):
             return self.mobility(value) * (self.potential(value) - layer) / end.half
 
         mu = self.chemical_potential(c, domain, t)
-        return divergence_of_flux(self.mobility(c), mu, domain) + through_ends(mu, domain, inflow)
+        change = divergence_of_flux(self.mobility(c), mu, domain) + through_ends(mu, domain, inflow)
+        return change + drift_rate(self.drift, lambda c: self._damping(c, max(domain.spacing)), c, fixed, domain)
+
+    def _damping(self, c, h):
+        # what smooths from pixel to pixel: M (μ′ + κ λ) at the largest λ, also where μ′ is negative
+        return jnp.abs(self.diffusivity(c)) + 4 / h**2 * self.mobility(c) * self.kappa(c)
 
     def stiffness(self, t, c):
         del t

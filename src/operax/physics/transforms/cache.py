@@ -63,7 +63,7 @@ def _fingerprint(matrix):
 
 def _read(path, matrix) -> Modes | None:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             values, vectors = file["values"], file["vectors"]
     except Exception:  # whatever a damaged archive makes numpy and zipfile say
         return None
