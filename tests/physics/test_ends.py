@@ -26,6 +26,10 @@ class Forced(AbstractEquation):
     def fields(self):
         return 1
 
+    @property
+    def local(self):
+        return self.equation.local
+
     def rate(self, t, c, domain):
         return self.equation.rate(t, c, domain) + self.forcing(t)
 
