@@ -26,6 +26,7 @@ def drawn(equation):
     return laws.draw(equation, key=jax.random.key(0))
 
 
+@pytest.mark.slow
 def test_scaled_laws_make_the_same_movie():
     equation, a = drawn(all_unknown()), 2.5
     scaled = CahnHilliard(a * equation.mobility, equation.potential * (1 / a) + 0.3, equation.kappa * (1 / a))

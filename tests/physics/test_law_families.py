@@ -80,6 +80,7 @@ def test_network_learns_from_its_centre_and_no_two_units_are_alike():
     assert np.linalg.matrix_rank(np.asarray(tangents(moved, C)), tol=1e-8) == 12
 
 
+@pytest.mark.slow
 def test_network_follows_a_step_that_a_short_series_cannot():
     target = jnp.tanh(20 * (C - 0.63))
     target = target - target.mean()

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .extension import levelled
 from .law import AbstractLaw, as_law
 
 
@@ -55,8 +56,7 @@ class Exp(AbstractLaw):
         x = self.exponent(c)
         # two halves of the range for a product of two, a tenth of each for slopes
         top = 0.44 * float(np.log(jnp.finfo(x.dtype).max))
-        over = jnp.maximum(x - top, 0)
-        return jnp.exp(jnp.minimum(x, top) + over / (1 + over))
+        return jnp.exp(levelled(x, -np.inf, top, 0.5))
 
     @property
     def uniform(self):
