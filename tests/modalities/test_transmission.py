@@ -1,10 +1,8 @@
 """Transmission, spots, scatter and cross-sections: exact where noise is absent, honest where it is not."""
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import tifffile
-from scipy.ndimage import gaussian_filter
 from scipy.special import erf
 
 from operax import modalities as md
@@ -137,15 +135,6 @@ def test_edge_is_found_with_its_own_error():
         md.edge(clean[:4], x[:4])
 
 
-def test_blur_is_gaussian_and_keeps_intensity():
-    frame = jnp.asarray(np.random.default_rng(3).uniform(size=(24, 30)))
-    np.testing.assert_allclose(md.Blur(1.5)(frame), gaussian_filter(frame, 1.5, mode="reflect"), rtol=2e-3)
-    np.testing.assert_allclose(md.Blur((0, 2.0))(frame).sum(), frame.sum(), rtol=1e-12)
-    np.testing.assert_array_equal(md.Blur(0)(frame), frame)
-    with pytest.raises(ValueError, match="`width` has 2 axes, the frame has 1"):
-        md.Blur((1, 2))(frame[0])
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -170,7 +159,6 @@ def test_blur_is_gaussian_and_keeps_intensity():
         (lambda: neutron.cross_section("Li", -1), "`wavelength` must be positive, in Å, got -1"),
         (lambda: neutron.attenuation("Li(C6)", 2.0), "`formula` must be element symbols with numbers"),
         (lambda: neutron.attenuation("LiC6", 0.0), "`density` must be positive, in g/cm³, got 0.0"),
-        (lambda: md.Blur(-1), "`width` must be zero or positive"),
     ],
 )
 def test_errors_say_what_is_wrong(call, message):

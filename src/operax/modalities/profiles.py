@@ -1,14 +1,10 @@
-"""Profiles across a front or an edge: where it lies, how wide it is; and the blur of an instrument."""
+"""Profiles across a front or an edge: where it lies, and how wide it is."""
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 from scipy.optimize import curve_fit
 from scipy.special import erf
-
-# Blur is cut off at so many standard deviations.
-TAIL = 4.0
 
 
 class Edge(eqx.Module):
@@ -77,48 +73,3 @@ def edge(
         ) from error
     error = np.sqrt(np.diag(covariance))
     return Edge(*(float(v) for v in (found[0], abs(found[1]), found[2], found[3], error[0], error[1])))
-
-
-class Blur(eqx.Module):
-    """Gaussian blur of an instrument; `Blur(...)(frame)` is what it shows of a sharp frame.
-
-    Hand it to `Problem(observe=...)`, so that the model is blurred before it is compared and the data are left
-    alone.
-
-    Parameters
-    ----------
-    width
-        Standard deviation along each axis, pixels; one number serves two axes.
-
-    Raises
-    ------
-    ValueError
-        If a width is negative or not finite.
-
-    Notes
-    -----
-    The edges of the view are mirrored: no intensity is lost there.
-    """
-
-    width: tuple[float, ...] = eqx.field(static=True, converter=lambda w: tuple(float(v) for v in np.atleast_1d(w)))
-
-    def __check_init__(self):
-        if not all(np.isfinite(w) and w >= 0 for w in self.width):
-            raise ValueError(f"`width` must be zero or positive, in pixels, got {self.width}.")
-
-    def __call__(self, frame: Float[Array, "*space"]) -> Float[Array, "*space"]:
-        widths = self.width * frame.ndim if len(self.width) == 1 else self.width
-        if len(widths) != frame.ndim:
-            raise ValueError(f"`width` has {len(self.width)} axes, the frame has {frame.ndim}.")
-        for axis, width in enumerate(widths):
-            reach = min(int(np.ceil(TAIL * width)), frame.shape[axis] - 1)
-            if reach == 0:
-                continue
-            kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
-            weights = kernel / kernel.sum()
-            pad = [(reach, reach) if i == axis else (0, 0) for i in range(frame.ndim)]
-            wide = jnp.moveaxis(jnp.pad(frame, pad, mode="symmetric"), axis, -1)
-            n = frame.shape[axis]
-            blurred = sum(float(w) * wide[..., i : i + n] for i, w in enumerate(weights))
-            frame = jnp.moveaxis(jnp.asarray(blurred), -1, axis)
-        return frame
