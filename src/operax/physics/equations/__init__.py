@@ -3,5 +3,7 @@
 from .allen_cahn import AllenCahn as AllenCahn
 from .cahn_hilliard import CahnHilliard as CahnHilliard
 from .diffusion import Diffusion as Diffusion
+from .intercalation import Intercalation as Intercalation
 from .interface import AbstractEquation as AbstractEquation
 from .interface import AbstractPhaseField as AbstractPhaseField
+from .reaction import Current as Current

@@ -7,13 +7,24 @@ from jaxtyping import Array, Float
 
 from ...domain import Domain
 from ..laws import AbstractLaw
-from ..operators import laplacian, squared_gradient
+from ..operators import laplacian, open_ends, squared_gradient
 
 
 def chemical_potential(
     potential: Callable, kappa: AbstractLaw, c: Float[Array, "*space"], domain: Domain
 ) -> Float[Array, "*space"]:
-    """μ = μ_h(c) − κ ∇²c."""
+    """μ = μ_h(c) − κ ∇²c, on domains whose ends are closed or periodic.
+
+    Raises
+    ------
+    ValueError
+        If something is fixed at an end of the domain.
+    """
+    if open_ends(domain):
+        raise ValueError(
+            "a reaction at every pixel needs a domain whose ends are \"no-flux\" or \"periodic\", got "
+            f"boundary {domain.boundary}; take `Diffusion` or `CahnHilliard` where an end is fixed."
+        )
     return potential(c) - kappa(c) * laplacian(c, domain)
 
 
