@@ -29,11 +29,11 @@ from .physics import CahnHilliard as CahnHilliard
 from .physics import Current as Current
 from .physics import Diffusion as Diffusion
 from .physics import Ends as Ends
+from .physics import Intercalation as Intercalation
+from .physics import RateField as RateField
 from .physics import Scales as Scales
 from .physics import constants as constants
 from .physics import gauge_directions as gauge_directions
-from .physics import Intercalation as Intercalation
-from .physics import RateField as RateField
 from .physics import kinetics as kinetics
 from .physics import laws as laws
 from .physics import phases as phases

@@ -11,8 +11,8 @@ from .equations import AllenCahn as AllenCahn
 from .equations import CahnHilliard as CahnHilliard
 from .equations import Current as Current
 from .equations import Diffusion as Diffusion
-from .gauge import gauge_directions as gauge_directions
-from .scales import Scales as Scales
 from .equations import Intercalation as Intercalation
+from .gauge import gauge_directions as gauge_directions
 from .rate_field import RateField as RateField
+from .scales import Scales as Scales
 from .simulate import simulate as simulate

@@ -13,6 +13,7 @@ from jax.scipy.special import erfc
 from jaxtyping import Array, Float
 
 from .laws import EDGE, AbstractLaw, Constant, as_law, check_uniform
+from .laws.extension import levelled
 
 # Exponents beyond this (e⁴⁰ = 2e17, finite squared in float32) see the exponential continued by its tangent: a
 # trial run that strays stays finite, and no rate that could be measured is touched.
@@ -146,7 +147,7 @@ class CoupledIonElectron(AbstractKinetics):
             raise ValueError(f"`activity` must be positive, got {self.activity.value}.")
 
     def __call__(self, c, eta):
-        s, a = jnp.clip(c, EDGE, 1 - EDGE), self.activity(c)
+        s, a = levelled(c, EDGE, 1 - EDGE, EDGE / 2), self.activity(c)
         # only exponentials of −|η| are taken, so none overflows
         falling = jnp.where(eta <= 0, eta, -eta)
         drive = jnp.expm1(falling) / jnp.where(eta <= 0, s + a * jnp.exp(falling), s * jnp.exp(falling) + a)
@@ -155,7 +156,7 @@ class CoupledIonElectron(AbstractKinetics):
 
 
 class SiteLimited(AbstractLaw):
-    """Exchange rate s √c (1 − c) of an ion that needs a vacant site, held at its value near 0 and 1 beyond.
+    """Exchange rate s √c (1 − c) of an ion that needs a vacant site, levelling off beyond ``EDGE`` of 0 and 1.
 
     Parameters
     ----------
@@ -170,7 +171,7 @@ class SiteLimited(AbstractLaw):
     scale: AbstractLaw = eqx.field(converter=as_law)
 
     def __call__(self, c):
-        s = jnp.clip(c, EDGE, 1 - EDGE)
+        s = levelled(c, EDGE, 1 - EDGE, EDGE / 2)
         return self.scale(c) * jnp.sqrt(s) * (1 - s)
 
     @property

@@ -22,7 +22,7 @@ def chemical_potential(
     """
     if open_ends(domain):
         raise ValueError(
-            "a reaction at every pixel needs a domain whose ends are \"no-flux\" or \"periodic\", got "
+            'a reaction at every pixel needs a domain whose ends are "no-flux" or "periodic", got '
             f"boundary {domain.boundary}; take `Diffusion` or `CahnHilliard` where an end is fixed."
         )
     return potential(c) - kappa(c) * laplacian(c, domain)
