@@ -26,10 +26,17 @@ def extended(
     With a finite ``reach`` the tangent levels off over that distance, so that a fitted polynomial or the
     exponential of one stays within bounds where a trial run strays.
     """
-    inner = _clamped(c, low, high)
-    value, slope = jax.jvp(law, (inner,), (jnp.ones_like(inner),))
-    beyond = c - inner
-    return value + slope * (beyond if np.isinf(reach) else reach * jnp.tanh(beyond / reach))
+
+    def continued(c):
+        inner, ends = _clamped(c, low, high), jnp.asarray([low, high], c.dtype)
+        slopes = jax.jvp(law, (ends,), (jnp.ones_like(ends),))[1]
+        beyond, below = c - inner, c < (low + high) / 2
+        return law(inner) + jnp.where(below, *slopes) * beyond / (1 + jnp.abs(beyond) / reach)
+
+    c = jnp.asarray(c)
+    # XLA does not fuse across a branch. Where it did, batched tangents of a rate evaluated a fitted law anew for every
+    # tangent and every face: nine times slower with ten tangents of 64² pixels on CPU.
+    return jax.lax.cond((jnp.min(c) >= low) & (jnp.max(c) <= high), law, continued, c)
 
 
 def levelled(x: Float[Array, "*shape"], low: float, high: float, reach: float) -> Float[Array, "*shape"]:

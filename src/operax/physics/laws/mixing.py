@@ -12,7 +12,7 @@ class IdealMixing(AbstractLaw):
     """Chemical potential of ideal mixing, ln(c / (1 - c)) in units of kT, tangent beyond ``EDGE`` of 0 and 1."""
 
     def __call__(self, c):
-        return extended(lambda s: jnp.log(s) - jnp.log1p(-s), c, EDGE, 1 - EDGE)
+        return extended(lambda s: jnp.log(s / (1 - s)), c, EDGE, 1 - EDGE)
 
     @property
     def uniform(self):
