@@ -12,7 +12,6 @@ Every function returns None where its package is not installed. CONTRIBUTING.md 
 
 import importlib.util
 from collections.abc import Callable
-from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -83,16 +82,19 @@ def evoxels_problem(shape: tuple[int, ...], dtype: str):
 class Rate(AbstractEquation):
     """Another package's rate of change as an equation of ours, with the stiffness of one of ours."""
 
-    fields: ClassVar[int] = 1
     function: Callable = eqx.field(static=True)
     like: AbstractEquation
+
+    @property
+    def fields(self):
+        return 1
 
     def rate(self, t, c, domain):
         del t, domain
         return self.function(c)
 
-    def stiffness(self, c):
-        return self.like.stiffness(c)
+    def stiffness(self, t, c):
+        return self.like.stiffness(t, c)
 
 
 def evoxels_rate(shape, dtype: str) -> Callable:

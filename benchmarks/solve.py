@@ -112,9 +112,7 @@ def solvers(case):
     import jax
 
     entries = [("operax", ours(case, equation(case)), OURS, None)]
-    m, mu = (
-        (peers.constant, peers.cubic) if case.constant else (peers.degenerate, peers.regular_solution)
-    )
+    m, mu = (peers.constant, peers.cubic) if case.constant else (peers.degenerate, peers.regular_solution)
     largest = 1.0 if case.constant else 0.25
     rivals = [name for name in case.rivals if peers.installed(name)]
     if "mosaix-pde" in rivals:
@@ -178,8 +176,10 @@ def child(case: Case, rounds: int) -> dict:
 def time_at(curve, target: float, one_round: int | None = None) -> tuple[float, bool]:
     """Seconds at an error, and whether the curve had to be carried on beyond its finest point."""
     points = sorted((Point(*p) for p in curve), key=lambda p: p.steps)
-    times = [p.seconds[min(one_round, len(p.seconds) - 1)] if one_round is not None else statistics.median(p.seconds)
-             for p in points]
+    times = [
+        p.seconds[min(one_round, len(p.seconds) - 1)] if one_round is not None else statistics.median(p.seconds)
+        for p in points
+    ]
     if points[0].error <= target:
         return times[0], False
     for (a, ta), (b, tb) in zip(zip(points, times), zip(points[1:], times[1:]), strict=False):

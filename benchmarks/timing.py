@@ -72,6 +72,9 @@ def save(name: str, record: dict, packages: tuple[str, ...], path: Path | None =
 
 def _processor() -> str:
     about = Path("/proc/cpuinfo")
-    names = [line.split(":")[1].strip() for line in about.read_text().splitlines() if line.startswith("model name")] \
-        if about.exists() else []
+    names = (
+        [line.split(":")[1].strip() for line in about.read_text().splitlines() if line.startswith("model name")]
+        if about.exists()
+        else []
+    )
     return names[0] if names else platform.machine()
