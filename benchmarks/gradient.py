@@ -1,4 +1,4 @@
-"""Derivatives of a Cahn–Hilliard run by the coefficients of its laws: time in forward solves, error, and memory of a fit.
+"""Derivatives of a Cahn–Hilliard run by the coefficients of its laws: time in forward solves, error, memory of a fit.
 
 Run ``python benchmarks/gradient.py [--quick] [--sizes 64 128] [--rounds 5]``. Ten coefficients: six of the chemical
 potential (Legendre polynomials on a regular solution), four of the logarithm of the mobility. The Jacobian is that of
