@@ -140,7 +140,11 @@ def error(name, n):
     return float(jnp.sqrt(jnp.mean((run[-1] - u(time, *place)) ** 2)))
 
 
-@pytest.mark.parametrize("name", CASES)
+# Compiling all of them takes half a minute.
+SLOW = {"closed and value", "closed and flux"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in CASES])
 def test_ends_are_second_order_also_where_they_change_in_time(name):
     coarse, fine = error(name, 12), error(name, 24)
     assert np.log2(coarse / fine) == pytest.approx(2, abs=0.25)

@@ -26,6 +26,7 @@ solve = eqx.filter_jit(lambda geometry, a, b, c, u: geometry.solve(a, b, c, u))
 
 BLOB = np.hypot(*(np.mgrid[:9, :8] - np.array([4, 3.5])[:, None, None])) < 3.6
 SPECKLE = np.random.default_rng(3).random((14, 13)) < 0.55  # thirty-odd particles of all sizes
+DEEP = SPECKLE[:4, :5, None] | (np.arange(3) == 1)
 TWO = np.ones((6, 9), bool)
 TWO[:, 4] = False
 DOMAINS = [
@@ -49,6 +50,7 @@ DOMAINS = [
     Domain((3, 4, 5), 1.0, ("fixed-value/no-flux", "no-flux", "periodic")),
     Domain((9, 8), (0.3, 0.2), ("fixed-value", "no-flux/fixed-value"), inside=BLOB),
     Domain((14, 13), (0.3, 0.2), ("fixed-value/no-flux", "periodic"), inside=SPECKLE),
+    Domain((4, 5, 3), (0.3, 0.2, 0.5), ("periodic", "fixed-value/no-flux", "no-flux"), inside=DEEP),
     Domain((1, 6), 0.5, ("fixed-value", "no-flux"), inside=np.arange(6)[None] != 2),
 ]
 EVERY = pytest.mark.parametrize("domain", DOMAINS, ids=lambda d: f"{d.shape}{d.boundary}{'mask' * d.masked}")
