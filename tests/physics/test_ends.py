@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from operax.domain import Domain
-from operax.physics import CahnHilliard, Diffusion, Ends, drift, laws, simulate
+from operax.physics import AllenCahn, CahnHilliard, Diffusion, Ends, drift, laws, simulate
 from operax.physics.equations import AbstractEquation
 from operax.physics.simulate import StepPlan, trajectory
 from operax.physics.transforms import transform
@@ -267,6 +267,11 @@ def rate_of(equation, domain):
             lambda: Diffusion(1.0, ends=0.5),
             TypeError,
             r"`ends` must be `Ends\(.*or a tuple.*got 0.5",
+        ),
+        (
+            rate_of(AllenCahn(1.0, well, 0.1), Domain(4, boundary="fixed-value")),
+            ValueError,
+            r"needs a domain whose ends are \"no-flux\" or \"periodic\", got boundary \('fixed-value',\); take `Diffusion`",
         ),
         (lambda: Ends(low="warm"), TypeError, "a law must be"),
     ],

@@ -10,8 +10,8 @@ from ...domain import Domain
 from ..drift import as_drift, drift_rate
 from ..ends import Ends, as_ends, at_ends
 from ..laws import AbstractLaw, as_law, check_uniform, derivative
-from ..operators import divergence_of_flux, laplacian, through_ends
-from .free_energy import free_energy
+from ..operators import divergence_of_flux, through_ends
+from .free_energy import chemical_potential, free_energy
 from .interface import AbstractPhaseField
 
 
@@ -62,8 +62,7 @@ class CahnHilliard(AbstractPhaseField):
         self, c: Float[Array, "*space"], domain: Domain, t: float | Float[Array, ""] = 0.0
     ) -> Float[Array, "*space"]:
         """μ = μ_h(c) − κ ∇²c; the time matters only where an end has a fixed value."""
-        levels = at_ends(self.ends, t, domain, c.dtype)
-        return self.potential(c) - self.kappa(c) * laplacian(c, domain, levels)
+        return chemical_potential(self.potential, self.kappa, c, domain, at_ends(self.ends, t, domain, c.dtype))
 
     def rate(self, t, c, domain):
         fixed = at_ends(self.ends, t, domain, c.dtype)

@@ -1,31 +1,35 @@
 """The free energy of a composition field with interfaces, and the chemical potential that is its derivative."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ...domain import Domain
 from ..laws import AbstractLaw
-from ..operators import laplacian, open_ends, squared_gradient
+from ..operators import End, laplacian, open_ends, squared_gradient
 
 
 def chemical_potential(
-    potential: Callable, kappa: AbstractLaw, c: Float[Array, "*space"], domain: Domain
+    potential: Callable,
+    kappa: AbstractLaw,
+    c: Float[Array, "*space"],
+    domain: Domain,
+    levels: Mapping[End, Float[Array, ""]] | None = None,
 ) -> Float[Array, "*space"]:
-    """μ = μ_h(c) − κ ∇²c, on domains whose ends are closed or periodic.
+    """μ = μ_h(c) − κ ∇²c, with the values of c at the ends where it is fixed.
 
     Raises
     ------
     ValueError
-        If something is fixed at an end of the domain.
+        If something is fixed at an end of the domain and no ``levels`` are given.
     """
-    if open_ends(domain):
+    if levels is None and open_ends(domain):
         raise ValueError(
             'a reaction at every pixel needs a domain whose ends are "no-flux" or "periodic", got '
             f"boundary {domain.boundary}; take `Diffusion` or `CahnHilliard` where an end is fixed."
         )
-    return potential(c) - kappa(c) * laplacian(c, domain)
+    return potential(c) - kappa(c) * laplacian(c, domain, levels)
 
 
 def free_energy(
