@@ -271,7 +271,7 @@ def rate_of(equation, domain):
         (
             rate_of(AllenCahn(1.0, well, 0.1), Domain(4, boundary="fixed-value")),
             ValueError,
-            r"needs a domain whose ends are \"no-flux\" or \"periodic\", got boundary \('fixed-value',\); take `Diffusion`",
+            r"ends are .no-flux. or .periodic., got boundary \('fixed-value',\); take `Diffusion`",
         ),
         (lambda: Ends(low="warm"), TypeError, "a law must be"),
     ],
