@@ -89,6 +89,7 @@ NAMES = [
     "plot.residuals",
     "synth.cahn_hilliard",
     "synth.lfp_stxm",
+    "synth.neutron_cell",
     "modalities.register",
     "modalities.segment",
     "modalities.edge",

@@ -71,6 +71,8 @@ def test_what_cannot_be_saved(plain, tmp_path):
         save(tmp_path / "a.png", plain)
     with pytest.raises(ValueError, match=r"a Result is written to \.h5, got"):
         save(tmp_path / "a.tif", Result())
-    with pytest.raises(TypeError, match="`save` writes a Movie or a result with `as_arrays`, got ndarray"):
+    with pytest.raises(
+        TypeError, match="`save` writes a Movie, an iterator of its parts, or a result with `as_arrays`, got ndarray"
+    ):
         save(tmp_path / "a.h5", np.zeros(3))
     assert os.listdir(tmp_path) == []

@@ -133,7 +133,7 @@ def test_a_failed_write_leaves_the_old_file(movie, tmp_path, monkeypatch):
     save(tmp_path / "a.h5", movie)
     before = (tmp_path / "a.h5").read_bytes()
 
-    def full(*_):
+    def full(*_, **__):
         raise OSError("disk full")
 
     monkeypatch.setattr("operax.io.hdf5._field", full)

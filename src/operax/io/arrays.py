@@ -1,5 +1,6 @@
 """Arrays in and out: numpy files, and xarray with its named axes and coordinates."""
 
+import dataclasses
 import os
 import tokenize
 import zipfile
@@ -26,7 +27,8 @@ def record(path: str | os.PathLike, dataset: str | int | None = None) -> Recordi
     if not zipped:
         if dataset is not None:
             raise ValueError(f"{path}: a .npy holds one array, `dataset` cannot be used; leave it out.")
-        return _recording(path, "numpy .npy", *_header_of(path), lambda: _mapped(path)[...], lambda: _mapped(path)[0])
+        found = _recording(path, "numpy .npy", *_header_of(path), lambda: _mapped(path)[...], lambda: _mapped(path)[0])
+        return dataclasses.replace(found, part=lambda part: _mapped(path)[part])
     with zipfile.ZipFile(path) as archive:
         names = [name.removesuffix(".npy") for name in archive.namelist()]
     chosen = names[0] if dataset is None and len(names) == 1 else dataset

@@ -5,7 +5,7 @@ import gzip
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -65,6 +65,7 @@ def load(
     channel: int | Literal["grey"] | None = None,
     inside: np.ndarray | None = None,
     dataset: str | int | None = None,
+    frames: slice | None = None,
 ) -> Movie:
     """Read a movie from HDF5 (native, NeXus, NXstxm), TIFF, FITS, pictures, video, an STXM stack, .npy or .npz.
 
@@ -95,6 +96,9 @@ def load(
     dataset
         Which part of the file: path inside HDF5, series number of TIFF, extension number of FITS, array of
         .npz, name of an STXM scan; of a folder, a pattern of names such as ``"sample_*.tif"``.
+    frames
+        Which frames to read, a slice of step one. HDF5, TIFF, .npy, folders and STXM stacks are then read in
+        part, so that a movie larger than memory can be worked through; ``times`` is still that of all frames.
 
     Raises
     ------
@@ -122,11 +126,15 @@ def load(
         units=units,
         channel=channel,
         inside=inside,
+        frames=frames,
     )
 
 
-def save(path: str | os.PathLike, result: Movie | AsArrays) -> None:
+def save(path: str | os.PathLike, result: Movie | AsArrays | Iterator[Movie]) -> None:
     """Write a movie to .h5 or .tif, or a posterior to .h5, whole or not at all.
+
+    An iterator of successive parts of one movie is written to .h5 part by part, so that the whole need never be
+    in memory.
 
     HDF5 keeps everything and reads back exactly. TIFF keeps frames, axes, pixel size and times for other
     programs to show, and warns of what it cannot keep.
@@ -134,16 +142,19 @@ def save(path: str | os.PathLike, result: Movie | AsArrays) -> None:
     Raises
     ------
     ValueError
-        If the suffix names no format that can hold the result.
+        If the suffix names no format that can hold the result, or parts do not continue each other.
     TypeError
-        If it is neither a movie nor a result with ``as_arrays``.
+        If it is neither a movie, nor an iterator of movies, nor a result with ``as_arrays``.
     """
     suffix = Path(path).suffix.lower()
-    if not isinstance(result, (Movie, AsArrays)):
-        raise TypeError(f"`save` writes a Movie or a result with `as_arrays`, got {type(result).__name__}.")
+    if not isinstance(result, (Movie, AsArrays, Iterator)):
+        raise TypeError(
+            "`save` writes a Movie, an iterator of its parts, or a result with `as_arrays`, got "
+            f"{type(result).__name__}."
+        )
     if suffix in SUFFIXES["HDF5"]:
-        if isinstance(result, Movie):
-            hdf5.write_movie(path, result)
+        if isinstance(result, Movie | Iterator):
+            hdf5.write_movies(path, iter((result,)) if isinstance(result, Movie) else result)
         else:
             hdf5.write_arrays(path, *result.as_arrays())
     elif suffix in SUFFIXES["TIFF"] and isinstance(result, Movie):

@@ -1,7 +1,7 @@
 """Native files: HDF5 laid out as NeXus NXdata, exact, with a stated schema."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import h5py
@@ -20,36 +20,80 @@ VERSION = 1
 LIBRARY = "v110"
 
 
-def write_movie(path: str | os.PathLike, movie: Movie) -> None:
-    """Write a movie to HDF5 that any NeXus reader can plot and `load` reads back exactly.
+def write_movies(path: str | os.PathLike, movies: Iterable[Movie]) -> None:
+    """Write successive parts of one movie to HDF5 that any NeXus reader can plot and `load` reads back exactly.
+
+    Each part is written before the next is asked for.
 
     Raises
     ------
+    ValueError
+        If there is no part, or one does not continue the one before.
     OSError
         If the file cannot be written; what stood at ``path`` is then untouched.
     """
+    with replacing(path) as part, h5py.File(part, "w", libver=LIBRARY) as file:
+        before: Movie | None = None
+        for movie in movies:
+            if before is None:
+                _begin(file, movie)
+            else:
+                _continue(file["entry/movie"], before, movie)
+            before = movie
+        if before is None:
+            raise ValueError(f"{path}: there is no movie to write; the parts to save were empty.")
+
+
+def _continue(data, before: Movie, movie: Movie) -> None:
+    """Add the frames of a movie to those written."""
+    whole = (before.domain, before.units, before.reads, before.axis, before.variance is None)
+    if (movie.domain, movie.units, movie.reads, movie.axis, movie.variance is None) != whole:
+        raise ValueError(
+            "the parts of a movie must agree in domain, units, `reads`, axis, and whether they have a variance; the "
+            f"part that begins at {float(movie.times[0]):g} differs from the one before."
+        )
+    if not movie.times[0] > before.times[-1]:
+        raise ValueError(
+            f"the parts of a movie must follow each other; one begins at {float(movie.times[0]):g} after a frame at "
+            f"{float(before.times[-1]):g}."
+        )
+    fields = {"frames": movie.frames, movie.axis: movie.times}
+    if movie.variance is not None:
+        fields["variance"] = np.broadcast_to(np.asarray(movie.variance), movie.frames.shape)
+    for name, values in fields.items():
+        node = data[name]
+        if node.shape[1:] != values.shape[1:]:
+            raise ValueError(
+                f"the parts of a movie must have frames of one shape, got {node.shape} and {values.shape}."
+            )
+        node.resize(len(node) + len(values), 0)
+        node[-len(values) :] = np.asarray(values)
+
+
+def _begin(file: h5py.File, movie: Movie) -> None:
+    """Lay the file out and write the first frames."""
     length, time, value = movie.units
     centres = dict(zip(movie.domain.axes, movie.domain.centres()))
-    with replacing(path) as part, h5py.File(part, "w", libver=LIBRARY) as file:
-        _stamp(file, MOVIE)
-        entry = _group(file, "entry", "NXentry")
-        _state(entry, "default", "movie")
-        data = _group(entry, "movie", "NXdata")
-        _state(data, "signal", "frames")
-        _state(data, "axes", movie.axes)
-        _state(data, "boundary", movie.domain.boundary)
-        data.attrs["spacing"] = np.array(movie.domain.spacing, float)
-        data.attrs["reads"] = np.array(movie.reads, np.int64)
-        _field(data, "frames", np.asarray(movie.frames), value)
-        _field(data, movie.axis, np.asarray(movie.times), time)
-        for name, positions in centres.items():
-            _field(data, name, positions, length)
-        if movie.channels_ndim:
-            _field(data, "channel", np.arange(movie.frames.shape[-1]), "1")
-        if movie.variance is not None:
-            _field(data, "variance", np.asarray(movie.variance), "1" if value == "1" else f"({value})^2")
-        if movie.domain.masked:
-            _field(data, "inside", movie.domain.inside.astype(np.uint8), "1")
+    _stamp(file, MOVIE)
+    entry = _group(file, "entry", "NXentry")
+    _state(entry, "default", "movie")
+    data = _group(entry, "movie", "NXdata")
+    _state(data, "signal", "frames")
+    _state(data, "axes", movie.axes)
+    _state(data, "boundary", movie.domain.boundary)
+    data.attrs["spacing"] = np.array(movie.domain.spacing, float)
+    data.attrs["reads"] = np.array(movie.reads, np.int64)
+    _field(data, "frames", np.asarray(movie.frames), value, grows=True)
+    _field(data, movie.axis, np.asarray(movie.times), time, grows=True)
+    for name, positions in centres.items():
+        _field(data, name, positions, length)
+    if movie.channels_ndim:
+        _field(data, "channel", np.arange(movie.frames.shape[-1]), "1")
+    if movie.variance is not None:
+        whole = movie.variance.shape == movie.frames.shape
+        _field(data, "variance", np.asarray(movie.variance), "1" if value == "1" else f"({value})^2", grows=whole)
+    if movie.domain.masked:
+        _field(data, "inside", movie.domain.inside.astype(np.uint8), "1")
 
 
 def write_arrays(
@@ -152,8 +196,9 @@ def _native(path, file: h5py.File) -> Recording:
     with damaged(path, "entry/movie"):
         clock = times[...]
         inside = fetch(path, data, "inside")[...].astype(bool) if nexus.holds(data, "inside") else None
-    if nexus.holds(data, "variance"):
-        shape_checked(path, fetch(path, data, "variance"))
+    has_variance = nexus.holds(data, "variance")
+    # a variance of another shape is broadcast, and read as a whole
+    in_parts = has_variance and shape_checked(path, fetch(path, data, "variance")).shape == frames.shape
     return Recording(
         path=os.fspath(path),
         format=f"operax HDF5 (NeXus NXdata), schema {MOVIE} version {int(file.attrs['schema_version'])}",
@@ -161,12 +206,14 @@ def _native(path, file: h5py.File) -> Recording:
         dtype=str(frames.dtype),
         read=lambda: nexus.values(path, "entry/movie/frames"),
         first=lambda: nexus.values(path, "entry/movie/frames", first=True),
+        part=lambda part: nexus.values(path, "entry/movie/frames", part=part),
         axes=axes,
         times=clock,
         axis=axes[0],
         spacing=dict(zip(space, spacing)),
         units=(units[0], units[1], units[2]),
-        variance=(lambda: nexus.values(path, "entry/movie/variance")) if nexus.holds(data, "variance") else None,
+        variance=(lambda: nexus.values(path, "entry/movie/variance")) if has_variance else None,
+        variance_part=(lambda part: nexus.values(path, "entry/movie/variance", part=part)) if in_parts else None,
         inside=inside,
         boundary=words(data.attrs["boundary"]),
         reads=tuple(int(n) for n in np.atleast_1d(data.attrs["reads"])),
@@ -204,10 +251,12 @@ def _group(parent, name: str, kind: str):
     return group
 
 
-def _field(group, name: str, values: np.ndarray, units: str) -> None:
+def _field(group, name: str, values: np.ndarray, units: str, grows: bool = False) -> None:
     # fletcher32: a flipped bit on disk is noticed on reading, not taken for data
-    if values.size > 1 and values.dtype.kind != "O":
-        node = group.create_dataset(name, data=values, compression="gzip", shuffle=True, fletcher32=True, chunks=True)
+    if (values.size > 1 or grows) and values.dtype.kind != "O":
+        guarded = {"compression": "gzip", "shuffle": True, "fletcher32": True, "chunks": True}
+        most = (None, *values.shape[1:]) if grows else None
+        node = group.create_dataset(name, data=values, maxshape=most, **guarded)
     else:
         node = group.create_dataset(name, data=values)
     _state(node, "units", units)

@@ -128,12 +128,12 @@ def shape_checked(path, node) -> h5py.Dataset:
     return node
 
 
-def values(path, name: str, first: bool = False) -> np.ndarray:
-    """All values of a data set, or the first entry along its first axis."""
+def values(path, name: str, first: bool = False, part: slice | None = None) -> np.ndarray:
+    """All values of a data set, or the first entry along its first axis, or some of them."""
     with opened(path) as file:
         node = shape_checked(path, fetch(path, file, name))
         with damaged(path, name):
-            return np.asarray(node[0] if first else node[...])
+            return np.asarray(node[0] if first else node[...] if part is None else node[part])
 
 
 def datasets(path, group) -> list[str]:
@@ -194,6 +194,7 @@ def described(path, group: h5py.Group, signal: h5py.Dataset, stated: tuple[str, 
         dtype=str(signal.dtype),
         read=lambda: values(path, here),
         first=lambda: values(path, here, first=True),
+        part=lambda frames: values(path, here, part=frames),
         axes=axes,
         stated=", ".join(stated) or "nothing",
         times=times,

@@ -100,9 +100,10 @@ def folder(path: str | os.PathLike, dataset: str | int | None, readers: Mapping[
     if first.axes is None or {"time", "energy"} & set(first.axes):
         raise ValueError(f"{path}: {names[0]!r} holds more than one image (shape {first.shape}); load it by itself.")
 
-    def all_values() -> np.ndarray:
-        stack = np.empty((len(files), *first.shape), first.read().dtype)
-        for i, file in enumerate(files):
+    def values(part: slice) -> np.ndarray:
+        chosen = files[part]
+        stack = np.empty((len(chosen), *first.shape), first.read().dtype)
+        for i, file in enumerate(chosen):
             stack[i] = checked(file).read()
         return stack
 
@@ -124,7 +125,8 @@ def folder(path: str | os.PathLike, dataset: str | int | None, readers: Mapping[
         path=os.fspath(path),
         format=f"folder of {first.format} images",
         shape=(len(files), *first.shape),
-        read=all_values,
+        read=lambda: values(slice(None)),
+        part=values,
         first=first.read,
         axes=("time", *first.axes),
         times=times,

@@ -34,6 +34,8 @@ class Recording:
         Of the values as stored.
     read, first
         Functions that read all values, and those of the first entry along the first axis.
+    part
+        Function that reads some entries along the first axis, where that is possible without reading all.
     axes
         Names of the stored axes, or ``None`` where the file does not say; ``stated`` is what it does say.
     times, axis
@@ -42,7 +44,9 @@ class Recording:
         Pixel size for each space axis that has one.
     units
         Units of length, time and value.
-    variance, inside, boundary, reads
+    variance, variance_part
+        Readers of the variance, as ``read`` and ``part``.
+    inside, boundary, reads
         As in `Movie` and `Domain`.
     refused
         Why no argument can make this a movie; empty where one can.
@@ -56,6 +60,7 @@ class Recording:
     dtype: str
     read: Callable[[], np.ndarray]
     first: Callable[[], np.ndarray]
+    part: Callable[[slice], np.ndarray] | None = None
     axes: tuple[str, ...] | None = None
     stated: str = "nothing"
     times: np.ndarray | None = None
@@ -63,6 +68,7 @@ class Recording:
     spacing: Mapping[str, float] = field(default_factory=dict)
     units: tuple[str | None, str | None, str | None] = (None, None, None)
     variance: Callable[[], np.ndarray] | None = None
+    variance_part: Callable[[slice], np.ndarray] | None = None
     inside: np.ndarray | None = None
     boundary: tuple[str, ...] | str = "no-flux"
     reads: tuple[int, ...] = (0,)

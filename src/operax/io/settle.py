@@ -35,6 +35,7 @@ def settle(
     units=None,
     channel=None,
     inside=None,
+    frames=None,
 ) -> Movie:
     """Make a movie of a recording, with the user's words where the file has none; see `operax.load`.
 
@@ -46,7 +47,7 @@ def settle(
         If an argument is of the wrong kind.
     """
     try:
-        return _settled(recording, axes, spacing, times, boundary, units, channel, inside)
+        return _settled(recording, axes, spacing, times, boundary, units, channel, inside, frames)
     except (ValueError, TypeError) as error:
         if str(error).startswith(f"{recording.path}: "):
             raise
@@ -54,7 +55,7 @@ def settle(
         raise kind(f"{recording.path}: {error}") from error
 
 
-def _settled(recording, axes, spacing, times, boundary, units, channel, inside) -> Movie:
+def _settled(recording, axes, spacing, times, boundary, units, channel, inside, frames) -> Movie:
     if recording.refused:
         raise ValueError(recording.refused)
     names = recording.axes if axes is None else axis_names(axes)
@@ -67,14 +68,19 @@ def _settled(recording, axes, spacing, times, boundary, units, channel, inside) 
     if channel is not None and "channel" not in names:
         raise ValueError(f"`channel` was given, but there is no channel axis (axes {names}); leave `channel=` out.")
     labels = _settled_units(recording, names, spacing, times, units)
-    _check_size(recording)
+    if frames is None:
+        _check_size(recording)
 
     frame = next((n for n in names if n in FRAME_AXES), None)
     order = [names.index(n) for n in (frame, *SPACE_AXES, "channel") if n in names]
-    values = np.transpose(recording.read(), order)
-    variance = None if recording.variance is None else recording.variance()
-    if variance is not None and order != sorted(order):
-        variance = np.transpose(np.broadcast_to(variance, recording.shape), order)
+    span = _span(recording, names, frame, frames)
+    read = _cut(recording.read, recording.part, order[0] if frame else None, span)
+    values = np.transpose(read, order)
+    variance = None
+    if recording.variance is not None:
+        variance = _cut(recording.variance, recording.variance_part, order[0] if frame else None, span, recording.shape)
+        if order != sorted(order):
+            variance = np.transpose(np.broadcast_to(variance, read.shape), order)
     if frame is None:
         values, variance = values[None], None if variance is None else variance[None]
     if channel is not None:
@@ -91,13 +97,36 @@ def _settled(recording, axes, spacing, times, boundary, units, channel, inside) 
     clock = own_times(recording, names) if times is None else times
     return Movie(
         _floats(values),
-        _floats(_clock(clock, len(values))),
+        _floats(_clock(clock, recording.shape[order[0]] if frame else 1)[span]),
         domain,
         variance=None if variance is None else _floats(variance),
         units=labels,
         reads=recording.reads,
         axis=frame or recording.axis,
     )
+
+
+def _span(recording, names, frame, frames) -> slice:
+    """The frames wanted, as a slice of step one within the movie."""
+    if frames is None:
+        return slice(None)
+    count = recording.shape[names.index(frame)] if frame else 1
+    if not isinstance(frames, slice) or frames.indices(count)[2] != 1:
+        raise TypeError(f"`frames` must be a slice of step one, such as `slice(0, 64)`, got {frames!r}.")
+    start, stop, _ = frames.indices(count)
+    if stop <= start:
+        raise ValueError(f"`frames` keeps none of the {count} frames, got {frames!r}.")
+    return slice(start, stop)
+
+
+def _cut(read, part, position, span: slice, shape=None) -> np.ndarray:
+    """The frames of a span; read alone where the file allows it and they come first, else cut from all."""
+    if span == slice(None) or position is None:
+        return read()
+    if part is not None and position == 0:
+        return part(span)
+    values = read() if shape is None else np.broadcast_to(read(), shape)
+    return values[(slice(None),) * position + (span,)]
 
 
 def _floats(values: np.ndarray) -> Array:

@@ -71,6 +71,8 @@ def record(path: str | os.PathLike, dataset: str | int | None = None) -> Recordi
         shapes = [tuple(int(n) for n in series.shape) for series in file.series]
         letters = [series.axes for series in file.series]
         dtypes = [str(series.dtype) for series in file.series]
+        # a page a frame: frames can be read one by one
+        counts = [len(series.pages) if len(series.shape) > len(series.keyframe.shape) else 0 for series in file.series]
     if dataset is None and count == 1:
         dataset = 0
     if not isinstance(dataset, int) or not 0 <= dataset < count:
@@ -91,7 +93,7 @@ def record(path: str | os.PathLike, dataset: str | int | None = None) -> Recordi
     elif imagej:
         kind = "ImageJ TIFF"
         times, spacing, units = _imagej(imagej, resolution, frames)
-    series = dataset
+    series, pages = dataset, counts[dataset]
     return Recording(
         path=os.fspath(path),
         format=kind,
@@ -99,6 +101,7 @@ def record(path: str | os.PathLike, dataset: str | int | None = None) -> Recordi
         dtype=dtypes[dataset],
         read=lambda: _values(path, series),
         first=lambda: _first(path, series),
+        part=(lambda part: _values(path, series, part)) if pages == shapes[series][0] else None,
         axes=axes,
         stated=letters[dataset],
         times=times,
@@ -118,9 +121,12 @@ def _axes(letters: str) -> tuple[str, ...] | None:
     return tuple(n for n in names if n)
 
 
-def _values(path, series: int) -> np.ndarray:
+def _values(path, series: int, part: slice | None = None) -> np.ndarray:
     with _opened(path) as file:
-        return file.series[series].asarray()
+        if part is None:
+            return file.series[series].asarray()
+        pages = file.series[series].pages[part]
+        return np.stack([page.asarray() for page in pages if page is not None])
 
 
 def _first(path, series: int) -> np.ndarray:

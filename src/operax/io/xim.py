@@ -68,6 +68,7 @@ def record(path: str | os.PathLike, dataset: str | int | None = None) -> Recordi
         dtype="float64",
         read=lambda: np.stack([_image(path, name, shape) for name in images]),
         first=lambda: _image(path, images[0], shape),
+        part=lambda part: np.stack([_image(path, name, shape) for name in images[part]]),
         axes=(axis, "row", "column"),
         times=np.asarray(stack["Points"], float),
         axis=axis,

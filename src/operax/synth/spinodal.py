@@ -1,4 +1,4 @@
-"""Reference movies with known laws and instrument noise, for tests, examples and benchmarks."""
+"""Spinodal decomposition in a box or in platelets, with noise on the composition."""
 
 import equinox as eqx
 import jax
@@ -6,11 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
-from .domain import Domain
-from .movie import Movie
-from .noise import Gaussian
-from .physics import CahnHilliard, laws, simulate
-from .physics.transforms import smooth_modes
+from ..domain import Domain
+from ..movie import Movie
+from ..noise import Gaussian
+from ..physics import CahnHilliard, laws, simulate
+from ..physics.transforms import smooth_modes
 
 # Standard deviation of the lithium fraction of one STXM pixel of LiFePO4, from bootstrap and reference images:
 # Zhao et al., Nature 621, 289 (2023), doi:10.1038/s41586-023-06393-x, Methods.
