@@ -57,7 +57,7 @@ def _continue(data, before: Movie, movie: Movie) -> None:
             f"the parts of a movie must follow each other; one begins at {float(movie.times[0]):g} after a frame at "
             f"{float(before.times[-1]):g}."
         )
-    fields = {"frames": movie.frames, movie.axis: movie.times}
+    fields = {"frames": np.asarray(movie.frames), movie.axis: np.asarray(movie.times)}
     if movie.variance is not None:
         fields["variance"] = np.broadcast_to(np.asarray(movie.variance), movie.frames.shape)
     for name, values in fields.items():
@@ -67,7 +67,7 @@ def _continue(data, before: Movie, movie: Movie) -> None:
                 f"the parts of a movie must have frames of one shape, got {node.shape} and {values.shape}."
             )
         node.resize(len(node) + len(values), 0)
-        node[-len(values) :] = np.asarray(values)
+        node[-len(values) :] = values
 
 
 def _begin(file: h5py.File, movie: Movie) -> None:

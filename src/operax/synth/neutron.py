@@ -95,9 +95,9 @@ def neutron_cell(
         Share of pixels that a gamma ray hits in one frame.
     """
     line = Domain(size, PIXEL, (("fixed-flux", "no-flux"),))
-    times = INTERVAL * np.arange(frames)
-    inflow = (FILLED - EMPTY) * size * PIXEL / times[-1]
-    equation = Diffusion(laws.Known(diffusivity), ends=Ends(low=inflow))
+    times = INTERVAL * jnp.arange(float(frames))
+    inflow = (FILLED - EMPTY) * size * PIXEL / float(times[-1])
+    equation = Diffusion(laws.Known(diffusivity), ends=(Ends(low=laws.Constant(inflow)),))
     run = simulate(equation, jnp.full(size, EMPTY), times, line, dt=INTERVAL / 4)
     profile = Movie(run.frames, times, line, units=("mm", "s", "Li fraction"))
 
@@ -112,7 +112,7 @@ def neutron_cell(
 
     def taken(light, count, key) -> Movie:
         grey = noise.sample(jnp.broadcast_to(jnp.asarray(DARK + light, float), (count, size, width)), key=key)
-        return Movie(grey, INTERVAL * np.arange(count), view, units=("mm", "s", "counts"))
+        return Movie(grey, INTERVAL * jnp.arange(float(count)), view, units=("mm", "s", "counts"))
 
     sample = taken(seen, frames, keys[0])
     hit = jax.random.bernoulli(keys[3], spots, sample.frames.shape)
