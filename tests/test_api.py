@@ -90,6 +90,7 @@ NAMES = [
     "synth.cahn_hilliard",
     "synth.lfp_stxm",
     "synth.neutron_cell",
+    "synth.lfp_insertion",
     "modalities.register",
     "modalities.segment",
     "modalities.edge",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import nnls
 
-from operax import noise
+from operax import noise, synth
 from operax.domain import Domain
 from operax.io import load
 from operax.modalities import stxm
@@ -18,7 +18,7 @@ FLUX = 400 * (1 + 0.1 * np.sin(ENERGIES / 3))
 RNG = np.random.default_rng(0)
 LITHIUM = RNG.uniform(0.05, 0.95, SHAPE)
 THICKNESS = np.where(np.arange(14) < 4, 0.0, 1.0) * np.ones(SHAPE)
-SPECTRA = stxm.iron_phosphate(ENERGIES)
+SPECTRA = stxm.Spectra(ENERGIES, synth.iron_edge(ENERGIES), synth.IRON_PHASES)
 
 
 def density():
@@ -34,11 +34,11 @@ def stack(counts=None):
 
 
 def test_two_valences_have_the_published_directions():
-    od = stxm.iron_phosphate(np.array([708.2, 710.2])).values
+    od = synth.iron_edge(np.array([708.2, 710.2]))
     angles = np.degrees(np.arctan2(od[:, 1], od[:, 0]))
     np.testing.assert_allclose(angles, [27.5, 65.0], atol=1.5)
-    curve = stxm.iron_phosphate(np.arange(700, 730, 0.05))
-    peaks = curve.energies[curve.values.argmax(1)]
+    grid = np.arange(700, 730, 0.05)
+    peaks = grid[synth.iron_edge(grid).argmax(1)]
     np.testing.assert_allclose(peaks, [708.2, 710.2], atol=0.1)
 
 

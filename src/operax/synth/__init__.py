@@ -1,5 +1,10 @@
 """Reference movies with known laws and instrument noise, for tests, examples and benchmarks."""
 
+from .iron import IRON_PHASES as IRON_PHASES
+from .iron import iron_edge as iron_edge
+from .lfp import Scans as Scans
+from .lfp import lfp_insertion as lfp_insertion
+from .lfp import row_noise as row_noise
 from .neutron import Radiographs as Radiographs
 from .neutron import neutron_cell as neutron_cell
 from .spinodal import STXM_NOISE as STXM_NOISE

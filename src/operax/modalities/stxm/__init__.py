@@ -14,6 +14,5 @@ from .heterogeneity import domain_sizes as domain_sizes
 from .heterogeneity import structure_factor as structure_factor
 from .heterogeneity import uniformity as uniformity
 from .spectra import Spectra as Spectra
-from .spectra import iron_phosphate as iron_phosphate
 from .spectra import read_spectra as read_spectra
 from .unmix import unmix as unmix
