@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Key
 from ..domain import Domain
 from ..movie import Movie
 from ..physics import Current, Intercalation, RateField, kinetics, laws, simulate
+from ..physics.rate_field import as_field
 from .iron import iron_edge
 from .spinodal import particles
 
@@ -108,7 +109,7 @@ def lfp_insertion(
         laws.RegularSolution(laws.Constant(OMEGA)),
         laws.Constant(KAPPA),
         Current(laws.Constant((END - START) / HOURS)),
-        rate_field=np.asarray(rate),
+        rate_field=as_field(np.asarray(rate)),
     )
     c0 = jnp.where(jnp.asarray(inside), START + 0.02 * jax.random.normal(starting, domain.shape), 0.0)
     run = simulate(equation, c0, times, domain, dt=HOURS / 240)
