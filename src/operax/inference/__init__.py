@@ -1,15 +1,31 @@
 """Fit laws to movies and say how well they are known."""
 
+from .design import Design as Design
+from .design import Recording as Recording
+from .design import design as design
+from .evidence import Comparison as Comparison
+from .evidence import compare as compare
+from .evidence import evidence as evidence
 from .fit import Fit as Fit
 from .fit import fit as fit
 from .fit import fitted as fitted
+from .fit import refit as refit
+from .identify import Identified as Identified
+from .identify import identify as identify
+from .identify import invariants as invariants
+from .lbfgs import LBFGS as LBFGS
 from .likelihood import Correlated as Correlated
 from .likelihood import StudentT as StudentT
+from .multistart import Multistart as Multistart
+from .multistart import multistart as multistart
+from .newton_cg import NewtonCG as NewtonCG
 from .observe import Blur as Blur
 from .optimise import LevenbergMarquardt as LevenbergMarquardt
 from .posterior import Posterior as Posterior
 from .posterior import laplace as laplace
 from .problem import Problem as Problem
+from .profile import Profile as Profile
+from .profile import profile as profile
 from .progress import Progress as Progress
 from .sample import sample as sample
 from .starts import Given as Given

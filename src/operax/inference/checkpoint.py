@@ -11,7 +11,7 @@ import numpy as np
 
 from ..io import read_arrays, write_arrays
 from ..physics.equations import AbstractEquation
-from .optimise import Point
+from .descent import Point
 from .problem import Problem
 
 COUNTS = ("tried", "rejected", "failed")
@@ -34,10 +34,11 @@ def written(path: str | os.PathLike, mark: str, stage: int, point: Point) -> Non
         "theta": np.asarray(theta),
         "xi": np.asarray(point.xi),
         "history": np.asarray(point.history, float),
-        "damping": np.asarray(point.damping, float),
+        "reach": np.asarray(point.reach, float),
         "steps": np.asarray([int(plan.steps) for plan in point.plans]),
         "linear": np.stack([np.asarray(plan.damping) for plan in point.plans]),
     }
+    arrays |= {f"memory/{i}": np.asarray(row) for i, row in enumerate(point.memory)}
     write_arrays(path, arrays, {"fit": mark, "stage": stage, **{name: getattr(point, name) for name in COUNTS}})
 
 
@@ -66,7 +67,10 @@ def resumed(path: str | os.PathLike, mark: str, point: Point) -> tuple[int, Poin
         unravel(jnp.asarray(arrays["theta"])),
         jnp.asarray(arrays["xi"]),
         plans,
-        float(arrays["damping"]),
+        float(arrays["reach"]),
         tuple(arrays["history"].tolist()),
-        *(int(said[name]) for name in COUNTS),
+        int(said["tried"]),
+        int(said["rejected"]),
+        int(said["failed"]),
+        tuple(arrays[f"memory/{i}"] for i in range(sum(name.startswith("memory/") for name in arrays))),
     )

@@ -13,8 +13,9 @@ from ..movie import Movie
 from ..physics.equations import AbstractEquation
 from ..physics.simulate import StepPlan
 from .checkpoint import fingerprint, resumed, written
+from .descent import AbstractMethod, Point
 from .linearise import NormalEquations, misfit, predict
-from .optimise import LevenbergMarquardt, Point, descend
+from .optimise import LevenbergMarquardt
 from .problem import Problem, first_guess, split, together
 from .progress import Progress, watching
 from .settle import first_plans
@@ -67,7 +68,7 @@ def fit(
     equation: AbstractEquation,
     problem: Problem | Sequence[Problem],
     *,
-    method: LevenbergMarquardt | None = None,
+    method: AbstractMethod | None = None,
     progress: Callable[[Progress], None] | None = None,
     checkpoint: str | os.PathLike | None = None,
 ) -> Fit:
@@ -80,7 +81,7 @@ def fit(
     problem
         What judges. Several problems share their laws; each has its own domain, noise and start states.
     method
-        Settings of the optimiser.
+        How to go down: `LevenbergMarquardt` (default), `NewtonCG` or `LBFGS`.
     progress
         Called after every step.
     checkpoint
@@ -106,7 +107,7 @@ def fit(
             "`laws.positive(1e-3, factor=3)` or `laws.Legendre(4)`."
         )
     xi = first_guess(problems)
-    point = Point(equation, xi, first_plans(equation, xi, problems), method.damping)
+    point = Point(equation, xi, first_plans(equation, xi, problems), method.first_reach)
     mark = "" if checkpoint is None else fingerprint(equation, problems, method)
     begun, point = (0, point) if checkpoint is None else resumed(checkpoint, mark, point)
     told = watching(method.steps, progress)
@@ -121,10 +122,32 @@ def fit(
 
         whole = part == 1
         judged = problems if whole else tuple(_opened(p, part) for p in problems)
-        rough = LevenbergMarquardt(method.steps, max(1.0, method.tolerance), method.damping)
         if stage > begun:
-            point = point.afresh(method.damping)
-        point, normal, result = descend(point, judged, method if whole else rough, watch)
+            point = point.afresh(method.first_reach)
+        point, normal, result = (method if whole else method.rough()).descend(point, judged, watch)
+    return concluded(point, normal, result, problems)
+
+
+def refit(best: Fit, problem: Problem | Sequence[Problem], *, method: AbstractMethod | None = None) -> Fit:
+    """Fit again from where a fit ended, to the same movies with other frames, noise or weights.
+
+    Parameters
+    ----------
+    best
+        A fit of the same windows. The prior is that of its equation.
+    problem
+        What judges now.
+    method
+        How to go down: `LevenbergMarquardt` (default), `NewtonCG` or `LBFGS`.
+
+    Raises
+    ------
+    RuntimeError
+        If the equation cannot be solved from where it stood.
+    """
+    method, problems = method or LevenbergMarquardt(), together(problem)
+    point = Point(best.equation, best.starts, best.plans, method.first_reach)
+    point, normal, result = method.descend(point, problems)
     return concluded(point, normal, result, problems)
 
 

@@ -141,6 +141,22 @@ class Likelihood(eqx.Module):
             return 0.5 * jnp.sum(z**2) + normalisation
         return 0.5 * (self.freedom + 1) * jnp.sum(jnp.log1p(z**2 / self.freedom)) + normalisation
 
+    def normalisation(self, factor: Float[Array, "*space"], known: Float[Array, "*space"]) -> Float[Array, ""]:
+        """What `loss` leaves out: with it, minus the log density of the values of a frame that count."""
+        scored = factor > 0
+        spread = jnp.sum(jnp.where(scored, 0.5 * jnp.log(known / jnp.where(scored, factor, 1)), 0))
+        tails = 0.5 * math.log(2 * math.pi)
+        if self.freedom is not None:
+            half = self.freedom / 2
+            tails = math.lgamma(half) - math.lgamma(half + 0.5) + 0.5 * math.log(2 * math.pi * half)
+        if self.filter is None:
+            return spread + tails * jnp.sum(scored)
+        # entropy per value of stationary noise, with each wave of the half spectrum counted once or twice
+        n = factor.shape[-1]
+        twice = np.where((np.arange(n // 2 + 1) % n == 0) | (2 * np.arange(n // 2 + 1) == n), 1, 2)
+        entropy = -jnp.sum(twice * jnp.log(self.filter)) / factor.size
+        return spread + (tails + entropy) * jnp.sum(scored)
+
     def chi2(self, frame, factor, known, mean) -> Float[Array, ""]:
         """Σ z ψ(z) with ψ the slope of minus the log density: χ² for Gaussian noise, expectation one a value always."""
         z, _ = self.standardised(frame, factor, known, mean)

@@ -1,63 +1,20 @@
 """Levenberg–Marquardt descent on laws and start states together, with start states eliminated."""
 
-from collections.abc import Callable
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
-from ..physics.equations import AbstractEquation
-from ..physics.simulate import StepPlan
+from .descent import AbstractMethod, begun, check_settings, ended, excess
 from .linearise import NormalEquations, linearise
-from .problem import Problem
 from .settle import ACCURACY, settled
 
 # Beyond this damping a step is too short to be told from none.
 STRONGEST = 1e10
 
 
-class Point(eqx.Module):
-    """Where a descent stands: enough to go on from as if it had never stopped.
-
-    Attributes
-    ----------
-    equation, xi
-        Laws and start coordinates.
-    plans
-        Solver steps, one plan a movie.
-    damping
-        Damping factor of the next step.
-    history
-        Minus the log posterior after every accepted step, the present value last; empty before the first.
-    tried, rejected, failed
-        Steps tried; of these not accepted; of these because the equation could not be solved.
-    """
-
-    equation: AbstractEquation
-    xi: Float[Array, "window mode"]
-    plans: tuple[StepPlan, ...]
-    damping: float
-    history: tuple[float, ...] = ()
-    tried: int = 0
-    rejected: int = 0
-    failed: int = 0
-
-    def afresh(self, damping: float) -> "Point":
-        """The same laws and states at the beginning of another descent."""
-        return Point(self.equation, self.xi, self.plans, damping, (), self.tried, self.rejected, self.failed)
-
-
-# Told the point after every step tried, the gain in log posterior that a full step promised, and the gain at
-# which the descent ends.
-Watch = Callable[[Point, float, float], None]
-# Further residuals of an equation, half whose squared norm is added to minus the log posterior.
-Pull = Callable[[AbstractEquation], Float[Array, " residual"]]
-
-
-class LevenbergMarquardt(eqx.Module):
-    """How hard to try.
+class LevenbergMarquardt(AbstractMethod):
+    """Damped Gauss–Newton steps with dense normal equations: for laws of up to a few hundred numbers.
 
     Parameters
     ----------
@@ -76,83 +33,52 @@ class LevenbergMarquardt(eqx.Module):
     damping: float = eqx.field(default=1e-2, static=True)
 
     def __check_init__(self):
-        if self.steps < 1 or not self.tolerance > 0 or not self.damping > 0:
-            raise ValueError(
-                "`steps`, `tolerance` and `damping` must be positive, got "
-                f"{self.steps}, {self.tolerance}, {self.damping}."
-            )
+        check_settings(self.steps, self.tolerance, self.damping, "damping")
 
+    @property
+    def first_reach(self):
+        return self.damping
 
-def descend(
-    point: Point,
-    problems: tuple[Problem, ...],
-    method: LevenbergMarquardt,
-    watch: Watch | None = None,
-    pull: Pull | None = None,
-) -> tuple[Point, NormalEquations, str]:
-    """Go down until a full step promises less than the tolerance, the steps are used up, or nothing helps.
+    def rough(self):
+        return LevenbergMarquardt(self.steps, max(1.0, self.tolerance), self.damping)
 
-    Returns where it stopped, the normal equations there, and why. A failed solve is a rejected step.
+    def descend(self, point, problems, watch=None, pull=None):
+        theta, unravel = jax.flatten_util.ravel_pytree(point.equation)
 
-    Raises
-    ------
-    RuntimeError
-        If the equation cannot be solved at the point given.
-    """
-    theta, unravel = jax.flatten_util.ravel_pytree(point.equation)
-    xi, damping = point.xi, point.damping
-    tried, rejected, failed = point.tried, point.rejected, point.failed
-    scored = sum(problem.scored for problem in problems)
+        def pulled(equation):
+            return 0.0 if pull is None else 0.5 * float(jnp.sum(pull(equation) ** 2))
 
-    def evaluate(theta, xi, plans, accuracy):
-        value, plans = settled(unravel(theta), xi, problems, plans, accuracy)
-        return value + (0.0 if pull is None else 0.5 * float(jnp.sum(pull(unravel(theta)) ** 2))), plans
+        def normal_at(point):
+            normal = linearise(point.equation, point.xi, problems, point.plans)
+            if pull is None:
+                return normal
+            theta, _ = jax.flatten_util.ravel_pytree(point.equation)
+            return _pulled(normal, lambda t: pull(unravel(t)), theta)
 
-    def normal_at(theta, xi, plans):
-        normal = linearise(unravel(theta), xi, problems, plans)
-        return normal if pull is None else _pulled(normal, lambda t: pull(unravel(t)), theta)
-
-    history, plans = list(point.history), point.plans
-    if not history:
-        value, plans = evaluate(theta, xi, plans, np.inf)
-        if not np.isfinite(value):
-            raise RuntimeError(
-                "the equation cannot be solved from its starting point: make the prior's centre milder, or give "
-                "shorter windows (`Problem(..., window=3)`)."
-            )
-        history = [value]
-    normal = normal_at(theta, xi, plans)
-    while True:
-        promised = normal.promise(0.0)
-        # where the equation does not explain the movie down to its noise, what is left over is the unit
-        excess = max(1.0, 2 * history[-1] / scored)
-        if promised < method.tolerance * excess:
-            reason = f"converged: a full step would gain {max(promised, 0.0):.1e} in log posterior"
-            break
-        if damping > STRONGEST:
-            reason = "stopped: no step, however short, improves the fit; it may be at the solver's accuracy"
-            break
-        if tried >= method.steps:
-            reason = f"stopped after {tried} steps, not converged: a full step promises {promised:.1e}"
-            break
-        tried += 1
-        d_theta, d_xi = normal.newton_step(damping)
-        accuracy = max(ACCURACY * excess**0.5, 0.2 * (2 * promised) ** 0.5)
-        trial, trial_plans = evaluate(theta + d_theta, xi + d_xi, plans, accuracy)
-        if np.isfinite(trial) and trial < history[-1]:
-            ratio = (history[-1] - trial) / normal.promise(damping)
-            damping *= 1 / 5 if ratio > 0.75 else 2 if ratio < 0.25 else 1 / 2
-            theta, xi, plans = theta + d_theta, xi + d_xi, trial_plans
-            history.append(trial)
-            normal = normal_at(theta, xi, plans)
-        else:
-            rejected += 1
-            failed += not np.isfinite(trial)
-            damping *= 8
-        if watch is not None:
-            here = Point(unravel(theta), xi, plans, damping, tuple(history), tried, rejected, failed)
-            watch(here, promised, method.tolerance * excess)
-    return Point(unravel(theta), xi, plans, damping, tuple(history), tried, rejected, failed), normal, reason
+        if not point.history:
+            point = begun(point, problems)
+            point = eqx.tree_at(lambda p: p.history, point, (point.history[0] + pulled(point.equation),))
+        normal = normal_at(point)
+        while True:
+            value, promised, unit = point.history[-1], normal.promise(0.0), excess(point.history[-1], problems)
+            reason = ended(point, promised, self.tolerance * unit, self.steps, point.reach > STRONGEST)
+            if reason is not None:
+                return point, normal, reason
+            theta, _ = jax.flatten_util.ravel_pytree(point.equation)
+            d_theta, d_xi = normal.newton_step(point.reach)
+            equation, xi = unravel(theta + d_theta), point.xi + d_xi
+            accuracy = max(ACCURACY * unit**0.5, 0.2 * (2 * promised) ** 0.5)
+            trial, plans = settled(equation, xi, problems, point.plans, accuracy)
+            trial += pulled(equation)
+            if np.isfinite(trial) and trial < value:
+                ratio = (value - trial) / normal.promise(point.reach)
+                damping = point.reach * (1 / 5 if ratio > 0.75 else 2 if ratio < 0.25 else 1 / 2)
+                point = point.moved(equation, xi, plans, damping, trial)
+                normal = normal_at(point)
+            else:
+                point = point.refused(8 * point.reach, trial)
+            if watch is not None:
+                watch(point, promised, self.tolerance * unit)
 
 
 def _pulled(normal: NormalEquations, pull, theta) -> NormalEquations:

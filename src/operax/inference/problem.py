@@ -57,6 +57,7 @@ class Problem(eqx.Module):
     geometry: AbstractTransform
     observe: Callable
     windows: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+    exposure: float = eqx.field(static=True)
 
     def __init__(
         self,
@@ -96,7 +97,8 @@ class Problem(eqx.Module):
         else:
             # a denoised frame errs by less than the raw noise; judged as raw it is trusted less, never more
             self.starts = unknown(start, states, self.variance, firsts)
-        self.schedule = schedule(data.times, self.windows, self.starts.lead, exposure)
+        self.exposure = float(exposure)
+        self.schedule = schedule(data.times, self.windows, self.starts.lead, self.exposure)
 
     @property
     def weights(self) -> Float[Array, "time *space"]:

@@ -7,7 +7,7 @@ import equinox as eqx
 import numpy as np
 
 from ..physics.equations import AbstractEquation
-from .optimise import Point
+from .descent import Point
 
 # The rate of descent is judged on this many steps.
 RECENT = 4

@@ -1,0 +1,132 @@
+"""What every method of descent works on, and how it ends."""
+
+import abc
+from collections.abc import Callable
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Float
+
+from ..physics.equations import AbstractEquation
+from ..physics.simulate import StepPlan
+from .linearise import NormalEquations
+from .problem import Problem
+from .settle import settled
+
+
+class Point(eqx.Module):
+    """Where a descent stands: enough to go on from as if it had never stopped.
+
+    Attributes
+    ----------
+    equation, xi
+        Laws and start coordinates.
+    plans
+        Solver steps, one plan a movie.
+    reach
+        How far the next step may go, in the method's own terms: a damping factor, a trust radius.
+    history
+        Minus the log posterior after every accepted step, the present value last; empty before the first.
+    tried, rejected, failed
+        Steps tried; of these not accepted; of these because the equation could not be solved.
+    memory
+        What the method remembers of earlier steps.
+    """
+
+    equation: AbstractEquation
+    xi: Float[Array, "window mode"]
+    plans: tuple[StepPlan, ...]
+    reach: float
+    history: tuple[float, ...] = ()
+    tried: int = 0
+    rejected: int = 0
+    failed: int = 0
+    memory: tuple[Float[np.ndarray, " unknown"], ...] = ()
+
+    def afresh(self, reach: float) -> "Point":
+        """The same laws and states at the beginning of another descent."""
+        return Point(self.equation, self.xi, self.plans, reach, (), self.tried, self.rejected, self.failed)
+
+    def moved(self, equation, xi, plans, reach: float, value: float, memory=()) -> "Point":
+        """The point after an accepted step."""
+        history = (*self.history, value)
+        return Point(equation, xi, plans, reach, history, self.tried + 1, self.rejected, self.failed, memory)
+
+    def refused(self, reach: float, value: float) -> "Point":
+        """The point after a step that led up, or nowhere."""
+        failed = self.failed + (not np.isfinite(value))
+        counts = self.tried + 1, self.rejected + 1, failed
+        return Point(self.equation, self.xi, self.plans, reach, self.history, *counts, self.memory)
+
+
+# Told the point after every step tried, the gain in log posterior that a full step promised, and the gain at
+# which the descent ends.
+Watch = Callable[[Point, float, float], None]
+# Further residuals of an equation, half whose squared norm is added to minus the log posterior.
+Pull = Callable[[AbstractEquation], Float[Array, " residual"]]
+
+
+class AbstractMethod(eqx.Module):
+    """A way down."""
+
+    steps: eqx.AbstractVar[int]
+    tolerance: eqx.AbstractVar[float]
+
+    @property
+    @abc.abstractmethod
+    def first_reach(self) -> float:
+        """Reach of the first step."""
+
+    @abc.abstractmethod
+    def rough(self) -> "AbstractMethod":
+        """The same, content with an answer good enough to go on from."""
+
+    @abc.abstractmethod
+    def descend(
+        self, point: Point, problems: tuple[Problem, ...], watch: Watch | None = None, pull: Pull | None = None
+    ) -> tuple[Point, NormalEquations, str]:
+        """Go down until a full step promises less than the tolerance, the steps are used up, or nothing helps.
+
+        Returns where it stopped, the normal equations there, and why. A failed solve is a rejected step.
+
+        Raises
+        ------
+        RuntimeError
+            If the equation cannot be solved at the point given.
+        """
+
+
+def check_settings(steps: int, tolerance: float, reach: float, name: str) -> None:
+    """Refuse settings no descent can work with."""
+    if steps < 1 or not tolerance > 0 or not reach > 0:
+        raise ValueError(f"`steps`, `tolerance` and `{name}` must be positive, got {steps}, {tolerance}, {reach}.")
+
+
+def begun(point: Point, problems: tuple[Problem, ...]) -> Point:
+    """The point with its objective known."""
+    if point.history:
+        return point
+    value, plans = settled(point.equation, point.xi, problems, point.plans, np.inf)
+    if not np.isfinite(value):
+        raise RuntimeError(
+            "the equation cannot be solved from its starting point: make the prior's centre milder, or give "
+            "shorter windows (`Problem(..., window=3)`)."
+        )
+    counts = point.tried, point.rejected, point.failed
+    return Point(point.equation, point.xi, plans, point.reach, (value,), *counts)
+
+
+def excess(value: float, problems: tuple[Problem, ...]) -> float:
+    """The unit of gains: where the equation does not explain the movie down to its noise, what is left over."""
+    return max(1.0, 2 * value / sum(problem.scored for problem in problems))
+
+
+def ended(point: Point, promised: float, goal: float, most: int, hopeless: bool) -> str | None:
+    """Why a descent is over, in words; None where it goes on."""
+    if promised < goal:
+        return f"converged: a full step would gain {max(promised, 0.0):.1e} in log posterior"
+    if hopeless:
+        return "stopped: no step, however short, improves the fit; it may be at the solver's accuracy"
+    if point.tried >= most:
+        return f"stopped after {point.tried} steps, not converged: a full step promises {promised:.1e}"
+    return None
