@@ -8,10 +8,10 @@ import scipy.stats
 
 import operax as ox
 from operax import laws
+from operax.inference.descent import Point
 from operax.inference.fit import concluded
 from operax.inference.likelihood import likelihood
 from operax.inference.linearise import linearise, predict
-from operax.inference.optimise import Point
 from operax.inference.settle import objective
 from operax.physics.simulate import StepPlan
 

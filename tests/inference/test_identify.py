@@ -9,9 +9,9 @@ import pytest
 
 import operax as ox
 from operax import laws
+from operax.inference.descent import Point
 from operax.inference.fit import concluded
 from operax.inference.linearise import linearise
-from operax.inference.optimise import Point
 from operax.inference.settle import objective
 from operax.physics.simulate import StepPlan
 
