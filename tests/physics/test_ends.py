@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.flatten_util import ravel_pytree
 
 from operax.domain import Domain
 from operax.physics import AllenCahn, CahnHilliard, Diffusion, Ends, drift, laws, simulate
@@ -279,3 +280,31 @@ def rate_of(equation, domain):
 def test_errors_say_what_is_missing(act, kind, message):
     with pytest.raises(kind, match=message):
         act()
+
+
+@pytest.mark.slow
+def test_derivatives_of_a_run_by_its_ends_and_its_drift():
+    domain = Domain(10, 0.1, "fixed-flux/fixed-value")
+    equation = Diffusion(
+        laws.positive(0.5, factor=2),
+        ends=Ends(low=laws.positive(0.3, factor=2) * laws.Known(jnp.exp), high=laws.Unknown(0.4, 0.1)),
+        drift=laws.positive(0.6, factor=2) * laws.Known(carried),
+    )
+    unknowns, unravel = ravel_pytree((equation, jnp.full(10, 0.4)))
+    assert unknowns.size == 14
+    rng, times = np.random.default_rng(0), jnp.array([0.0, 0.05])
+    tangent, cotangent = jnp.asarray(rng.normal(size=14)), jnp.asarray(rng.normal(size=10))
+
+    def last(x):
+        equation, c0 = unravel(x)
+        return trajectory(equation, transform(domain), StepPlan((1,), 4, jnp.array([0.5, 0.0])), c0, times)[-1]
+
+    @jax.jit
+    def derivatives(x):
+        value, pushed = jax.jvp(last, (x,), (tangent,))
+        return value, pushed, jax.vjp(last, x)[1](cotangent)[0]
+
+    _, pushed, pulled = derivatives(unknowns)
+    np.testing.assert_allclose((cotangent * pushed).sum(), (pulled * tangent).sum(), rtol=1e-12)
+    above, below = (derivatives(unknowns + h * tangent)[0] for h in (1e-5, -1e-5))
+    np.testing.assert_allclose((above - below) / 2e-5, pushed, atol=1e-6 * jnp.linalg.norm(pushed))
