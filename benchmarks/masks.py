@@ -1,10 +1,10 @@
 """Particle masks: error against a four times finer grid, beside a smoothed boundary of equal pixels, and isotropy.
 
-Run ``python benchmarks/masks.py [--across 48 64] [--quick]``. Three outlines (a disc, a tilted ellipse, and that of a
-real LiFePO4 platelet where its recording is found) carry diffusion and phase separation; all runs take the same steps of
-SBDF2. The smoothed boundary solves ψ ∂c/∂t = ∇·(ψ M ∇μ), μ = μ_h − (κ/ψ) ∇·(ψ ∇c) with ψ = ½ (1 − tanh(d/ξ)), d the
-distance to the mask's rim and ξ in pixels. The second table follows the first radial mode of a disc, whose answer is
-known: error, and what of it varies around the rings. Results go to results/masks.json beside this script.
+Run ``python benchmarks/masks.py [--across 48 64] [--quick]``. Three outlines (a disc, a tilted ellipse, and that of
+a real LiFePO4 platelet where its recording is found) carry diffusion and phase separation; all runs take the same
+steps of SBDF2. The smoothed boundary solves ψ ∂c/∂t = ∇·(ψ M ∇μ), μ = μ_h − (κ/ψ) ∇·(ψ ∇c), with d the distance to
+the mask's rim, ψ = ½ (1 − tanh(d/ξ)) and ξ in pixels. The second table follows the first radial mode of a disc, whose
+answer is known: error, and what of it varies around the rings. Results go to results/masks.json beside this script.
 """
 
 import argparse
