@@ -50,6 +50,8 @@ NAMES = [
     "Intercalation",
     "Current",
     "RateField",
+    "ReactionDiffusion",
+    "TwoLayerGraphite",
     "kinetics.ButlerVolmer",
     "kinetics.Marcus",
     "kinetics.CoupledIonElectron",

@@ -47,7 +47,9 @@ from .physics import Diffusion as Diffusion
 from .physics import Ends as Ends
 from .physics import Intercalation as Intercalation
 from .physics import RateField as RateField
+from .physics import ReactionDiffusion as ReactionDiffusion
 from .physics import Scales as Scales
+from .physics import TwoLayerGraphite as TwoLayerGraphite
 from .physics import constants as constants
 from .physics import gauge_directions as gauge_directions
 from .physics import kinetics as kinetics

@@ -12,6 +12,8 @@ from .equations import CahnHilliard as CahnHilliard
 from .equations import Current as Current
 from .equations import Diffusion as Diffusion
 from .equations import Intercalation as Intercalation
+from .equations import ReactionDiffusion as ReactionDiffusion
+from .equations import TwoLayerGraphite as TwoLayerGraphite
 from .gauge import gauge_directions as gauge_directions
 from .rate_field import RateField as RateField
 from .scales import Scales as Scales

@@ -160,7 +160,8 @@ def choose_plan(
         if finite:
             range_ = spanned(fine[:, inside], 0.05)
         if coarse is not None and finite:
-            spread = float(jnp.std(fine[:, inside])) or 1.0
+            # of each field about its own mean: species may differ by more than they vary
+            spread = float(jnp.sqrt(jnp.mean(jnp.var(fine[:, inside], (0, 1))))) or 1.0
             worst = jnp.mean((fine - coarse)[:, inside].reshape(len(fine), -1) ** 2, -1).max()
             before, error = error, float(jnp.sqrt(worst)) / spread
             if error / (15 if error < before / 8 else 3) <= tolerance:

@@ -7,3 +7,5 @@ from .intercalation import Intercalation as Intercalation
 from .interface import AbstractEquation as AbstractEquation
 from .interface import AbstractPhaseField as AbstractPhaseField
 from .reaction import Current as Current
+from .reaction_diffusion import ReactionDiffusion as ReactionDiffusion
+from .two_layer_graphite import TwoLayerGraphite as TwoLayerGraphite

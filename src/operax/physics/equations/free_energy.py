@@ -7,7 +7,8 @@ from jaxtyping import Array, Float
 
 from ...domain import Domain
 from ..laws import AbstractLaw
-from ..operators import End, laplacian, open_ends, squared_gradient
+from ..operators import End, laplacian, squared_gradient
+from .interface import check_closed
 
 
 def chemical_potential(
@@ -24,11 +25,8 @@ def chemical_potential(
     ValueError
         If something is fixed at an end of the domain and no ``levels`` are given.
     """
-    if levels is None and open_ends(domain):
-        raise ValueError(
-            'a reaction at every pixel needs a domain whose ends are "no-flux" or "periodic", got '
-            f"boundary {domain.boundary}; take `Diffusion` or `CahnHilliard` where an end is fixed."
-        )
+    if levels is None:
+        check_closed(domain)
     return potential(c) - kappa(c) * laplacian(c, domain, levels)
 
 

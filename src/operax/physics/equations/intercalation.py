@@ -13,7 +13,7 @@ from ..operators import divergence_of_flux
 from ..rate_field import AbstractField, as_field
 from .free_energy import chemical_potential, free_energy
 from .interface import AbstractPhaseField
-from .reaction import Current, as_drive, pixel_weights, slope_bound, voltage_at
+from .reaction import Current, as_drive, local_rate, slope_bound, voltage_at
 
 
 class Intercalation(AbstractPhaseField):
@@ -69,14 +69,13 @@ class Intercalation(AbstractPhaseField):
 
     def voltage(self, t: float | Float[Array, ""], c: Float[Array, "*space"], domain: Domain) -> Float[Array, ""]:
         """v at time ``t`` in state ``c``, in kT/e; along a run ``jax.vmap(voltage, (0, 0, None))``."""
-        mu, weights = self.chemical_potential(c, domain), pixel_weights(self.rate_field, c, domain)
-        return voltage_at(self.kinetics, self.drive, t, c, mu, weights)
+        mu, k = self.chemical_potential(c, domain), local_rate(self.rate_field, c, domain)
+        return voltage_at(self.kinetics, self.drive, t, c, mu, k, domain)
 
     def rate(self, t, c, domain):
-        mu, weights = self.chemical_potential(c, domain), pixel_weights(self.rate_field, c, domain)
-        v = voltage_at(self.kinetics, self.drive, t, c, mu, weights)
-        reaction = domain.inside.sum() * weights * self.kinetics(c, mu + v)
-        return reaction + divergence_of_flux(self.mobility(c), mu, domain)
+        mu, k = self.chemical_potential(c, domain), local_rate(self.rate_field, c, domain)
+        v = voltage_at(self.kinetics, self.drive, t, c, mu, k, domain)
+        return k * self.kinetics(c, mu + v) + divergence_of_flux(self.mobility(c), mu, domain)
 
     def stiffness(self, t, c):
         c = jnp.clip(c, EDGE, 1 - EDGE)  # beyond, laws are continuations that only a trial run sees

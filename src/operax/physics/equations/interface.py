@@ -6,6 +6,7 @@ import equinox as eqx
 from jaxtyping import Array, Float
 
 from ...domain import Domain
+from ..operators import open_ends
 
 
 class AbstractEquation(eqx.Module):
@@ -47,3 +48,12 @@ class AbstractPhaseField(AbstractEquation):
     @abc.abstractmethod
     def energy(self, c: Float[Array, "*space"], domain: Domain) -> Float[Array, ""]:
         """Free energy of a state, in units of μ times volume."""
+
+
+def check_closed(domain: Domain) -> None:
+    """Refuse a domain at whose ends something is fixed, where an equation has no place to say what."""
+    if open_ends(domain):
+        raise ValueError(
+            'this equation needs a domain whose ends are "no-flux" or "periodic", got boundary '
+            f"{domain.boundary}; take `Diffusion` or `CahnHilliard` where an end is fixed."
+        )

@@ -38,13 +38,13 @@ def as_drive(value) -> AbstractLaw | Current:
     return value if isinstance(value, Current) else as_law(value)
 
 
-def pixel_weights(field: AbstractField, c: Float[Array, "*space"], domain: Domain) -> Float[Array, "*space"]:
-    """k(x) over the number of values of c inside; zero outside. Its sum with rates is their mean."""
+def local_rate(field: AbstractField, c: Float[Array, "*space"], domain: Domain) -> Float[Array, "*space"]:
+    """k(x) for every value of a state, zero outside the particles."""
     k = field().astype(c.dtype)
     if k.shape not in ((), domain.shape):
         raise ValueError(f"`rate_field` must have the domain's shape {domain.shape}, got {k.shape}.")
     k = jnp.where(jnp.asarray(domain.inside), k, 0).reshape(*domain.shape, *(1,) * (c.ndim - domain.ndim))
-    return jnp.broadcast_to(k / (domain.inside.sum() * (c.size // domain.inside.size)), c.shape)
+    return jnp.broadcast_to(k, c.shape)
 
 
 def voltage_at(
@@ -53,13 +53,15 @@ def voltage_at(
     t: float | Float[Array, ""],
     c: Float[Array, "*space"],
     mu: Float[Array, "*space"],
-    weights: Float[Array, "*space"],
+    k: Float[Array, "*space"],
+    domain: Domain,
 ) -> Float[Array, ""]:
-    """v(t): the programme's, or what fulfils the current."""
+    """v(t): the programme's, or what makes the mean of k R over the values inside the current."""
     t = jnp.asarray(t, c.dtype)
     if not isinstance(drive, Current):
         return drive(t)
-    return balance(kinetics, c, mu, weights, drive.programme(t))
+    inside = domain.inside.sum() * (c.size // domain.inside.size)
+    return balance(kinetics, c, mu, k / inside, drive.programme(t))
 
 
 def balance(
