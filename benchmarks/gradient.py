@@ -222,7 +222,7 @@ def main() -> None:
         found = in_process("--child", "memory", "--sizes", size, "--frames", frames, "--steps", steps)
         record["memory"].append(found)
         print("fit step: " + ", ".join(f"{key} {value:.3g}" for key, value in found.items()), flush=True)
-    timing.save("gradient", record, PACKAGES, chosen.out)
+    timing.save(chosen.out or timing.RESULTS / "gradient.json", record, PACKAGES)
 
 
 if __name__ == "__main__":

@@ -58,15 +58,15 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def save(name: str, record: dict, packages: tuple[str, ...], path: Path | None = None) -> None:
-    """Write results/NAME.json (or ``path``) with versions and machine."""
+def save(path: Path, record: dict, packages: tuple[str, ...]) -> None:
+    """Write a record as JSON, with versions and machine."""
     from operax.io import replacing
 
     record = record | {
         "versions": {package: _version(package) for package in packages},
         "machine": {"platform": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
     }
-    with replacing(path or RESULTS / f"{name}.json") as fresh:
+    with replacing(path) as fresh:
         fresh.write_text(json.dumps(record, indent=1) + "\n")
 
 
