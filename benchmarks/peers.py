@@ -87,7 +87,11 @@ class Rate(AbstractEquation):
 
     @property
     def fields(self):
-        return 1
+        return self.like.fields
+
+    @property
+    def local(self):
+        return self.like.local
 
     def rate(self, t, c, domain):
         del t, domain

@@ -1,8 +1,8 @@
 """What a step of our solver costs: over its bare parts, with pixels, and with frames.
 
-Run ``python benchmarks/steps.py [--quick] [--rounds 9]``. The bare parts of an ETDRK4 step are four pairs of real Fourier
-transforms and four evaluations of the two laws at every pixel; what is above them is stencils, weights and loops. Prints
-tables and writes results/steps.json. Times are processor seconds of one pinned core, medians.
+Run ``python benchmarks/steps.py [--quick] [--rounds 9]``. The bare parts of an ETDRK4 step are four pairs of real
+Fourier transforms and four evaluations of the two laws at every pixel; what is above them is stencils, weights and
+loops. Prints tables and writes results/steps.json. Times are processor seconds of one pinned core, medians.
 """
 
 import argparse
