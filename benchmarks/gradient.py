@@ -22,7 +22,7 @@ PACKAGES = ("operax", "jax", "jaxlib", "equinox", "diffrax", "numpy", "mosaix-pd
 WINDOW = 0.004
 OURS, THEIRS = 20, 400  # steps of comparable error
 POTENTIAL, MOBILITY = 6, 3  # degrees; the mobility has a constant too
-STEP_LIMITS = (4, 16)
+STEP_LIMITS = (1, 4)
 
 
 def problem(size):
@@ -152,7 +152,6 @@ def fit_step(size: int, frames: int, steps: int) -> dict:
     import operax as ox
     from operax.inference.linearise import linearise
     from operax.physics.simulate import StepPlan
-    from operax.physics.transforms import transform
 
     _, c, domain = problem(size)
     unknown = ox.CahnHilliard(
@@ -168,9 +167,7 @@ def fit_step(size: int, frames: int, steps: int) -> dict:
     work = jax.jit(linearise)
     now = timing.clock(1)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    seconds = timing.seconds(
-        lambda: jax.block_until_ready(work(unknown, fit.starts.guess, fit, transform(domain), plan)), now
-    )
+    seconds = timing.seconds(lambda: jax.block_until_ready(work(unknown, fit.starts.guess, (fit,), (plan,))), now)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # kB on Linux
     return {
         "size": size, "frames": frames, "parameters": parameters, "steps_a_frame": steps,
@@ -217,12 +214,14 @@ def main() -> None:
         "derivatives": in_process("--child", "derivatives", "--sizes", *sizes, "--rounds", rounds),
         "memory": [],
     }
+    path = chosen.out or timing.RESULTS / "gradient.json"
+    timing.save(path, record, PACKAGES)
     size, frames = (16, 5) if chosen.quick else (256, 50)
     for steps in STEP_LIMITS:
         found = in_process("--child", "memory", "--sizes", size, "--frames", frames, "--steps", steps)
         record["memory"].append(found)
         print("fit step: " + ", ".join(f"{key} {value:.3g}" for key, value in found.items()), flush=True)
-    timing.save(chosen.out or timing.RESULTS / "gradient.json", record, PACKAGES)
+        timing.save(path, record, PACKAGES)
 
 
 if __name__ == "__main__":
