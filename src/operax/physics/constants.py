@@ -26,8 +26,9 @@ SI = {
 }
 
 # As read in the sources named; papers in brackets are what those sources refer to.
-MPET = "MPET (Smith and Bazant, arXiv:1702.08432), github.com/TRI-AMDD/mpet, configs/params_{}.cfg"
-MPET_LFP, MPET_GRAPHITE = MPET.format("LFP"), MPET.format("graphite")
+MPET = "MPET (Smith and Bazant, arXiv:1702.08432), github.com/TRI-AMDD/mpet, {}"
+MPET_LFP, MPET_GRAPHITE = MPET.format("configs/params_LFP.cfg"), MPET.format("configs/params_graphite.cfg")
+MPET_LIC6 = MPET.format("mpet/electrode/materials/LiC6.py")
 SPECTRAL = "spectralACR, github.com/stmorgenstern/spectralACR, examples/testrun_LFP_FV.jl"
 HOPG = "tracked colour fronts in oriented graphite, abstract 166463 of the 242nd ECS meeting"
 
@@ -113,7 +114,7 @@ GRAPHITE = Graphite(
     diffusivity=Quantity(1.25e-12, "m²/s", MPET_GRAPHITE),
     front_diffusivity=Quantity(0.7e-13, "m²/s", HOPG, (Quantity(1.4e-13, "m²/s", HOPG),)),
     activation=Quantity(36.5, "kJ/mol", HOPG, (Quantity(37.1, "kJ/mol", HOPG),)),
-    voltage=Quantity(0.12, "V", MPET_GRAPHITE),
+    voltage=Quantity(0.12, "V", MPET_LIC6),
     exchange=Quantity(3.0e-2, "A/m²", MPET_GRAPHITE),
     reorganisation=Quantity(2.055e-20, "J", MPET_GRAPHITE),
     gold=Quantity(0.7, "1", HOPG, (Quantity(0.8, "1", HOPG),)),
