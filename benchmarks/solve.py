@@ -127,7 +127,7 @@ def solvers(case):
         entries.append(("exponax", run, OURS, run))
     if "py-pde" in rivals:
         run = peers.py_pde(case.shape, case.window)
-        entries.append(("py-pde", run, (1e3,), lambda c, _: run(c, 1e5)))
+        entries.append(("py-pde", run, (1e3, 1e4, 1e5), lambda c, _: run(c, 1e7)))
     return entries, jax.devices()[0].platform
 
 
