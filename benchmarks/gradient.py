@@ -151,7 +151,7 @@ def fit_step(size: int, frames: int, steps: int) -> dict:
 
     import operax as ox
     from operax.inference.linearise import linearise
-    from operax.physics.simulate import StepPlan
+    from operax.physics.plan import StepPlan
 
     _, c, domain = problem(size)
     unknown = ox.CahnHilliard(

@@ -28,7 +28,7 @@ import scipy.special
 
 import operax as ox
 from operax.io import replacing
-from operax.physics.simulate import StepPlan, trajectory
+from operax.physics.plan import StepPlan, trajectory
 from operax.physics.transforms import ConjugateGradients
 
 PACKAGES = ("operax", "jax", "jaxlib", "numpy", "scipy")

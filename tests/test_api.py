@@ -18,6 +18,8 @@ NAMES = [
     "save",
     "info",
     "simulate",
+    "integrate",
+    "diagnose",
     "laws.Constant",
     "laws.Known",
     "laws.Unknown",
@@ -152,7 +154,7 @@ def test_signatures_that_scripts_rely_on():
     movie = ["frames", "times", "domain", "variance", "units", "reads"]
     assert list(inspect.signature(ox.Movie).parameters)[:6] == movie
     assert list(inspect.signature(ox.simulate).parameters) == [
-        "equation", "c0", "times", "domain", "dt", "rtol", "solver",
+        "equation", "c0", "times", "domain", "dt", "rtol", "solver", "tolerance",
     ]  # fmt: skip
     assert list(inspect.signature(ox.Problem).parameters)[:3] == ["data", "states", "noise"]
     for verb in (ox.laplace, ox.sample, ox.denoise.train):

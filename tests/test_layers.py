@@ -26,7 +26,7 @@ LANGUAGE = {"jax", "equinox", "jaxtyping", "numpy", "scipy"}
 DOORS = {
     "flax": ("denoise/networks.py",),
     "optax": ("denoise/train.py",),
-    "diffrax": ("physics/steppers/", "physics/simulate.py"),
+    "diffrax": ("physics/steppers/", "physics/adaptive.py", "physics/simulate.py"),
     "blackjax": ("inference/sample.py",),
     "matplotlib": ("report/figures/",),
     "jinja2": ("report/",),

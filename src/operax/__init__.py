@@ -51,7 +51,9 @@ from .physics import ReactionDiffusion as ReactionDiffusion
 from .physics import Scales as Scales
 from .physics import TwoLayerGraphite as TwoLayerGraphite
 from .physics import constants as constants
+from .physics import diagnose as diagnose
 from .physics import gauge_directions as gauge_directions
+from .physics import integrate as integrate
 from .physics import kinetics as kinetics
 from .physics import laws as laws
 from .physics import phases as phases

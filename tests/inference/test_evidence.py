@@ -13,7 +13,7 @@ from operax.inference.fit import concluded
 from operax.inference.likelihood import likelihood
 from operax.inference.linearise import linearise, predict
 from operax.inference.settle import objective
-from operax.physics.simulate import StepPlan
+from operax.physics.plan import StepPlan
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "counting", "heavy"])

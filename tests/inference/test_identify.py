@@ -13,7 +13,7 @@ from operax.inference.descent import Point
 from operax.inference.fit import concluded
 from operax.inference.linearise import linearise
 from operax.inference.settle import objective
-from operax.physics.simulate import StepPlan
+from operax.physics.plan import StepPlan
 
 HALF = jnp.array(0.5)
 

@@ -8,7 +8,7 @@ import pytest
 
 import operax as ox
 from operax.inference.linearise import linearise, misfit, negative_log_posterior, predict
-from operax.physics.simulate import StepPlan
+from operax.physics.plan import StepPlan
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 
 import operax as ox
 from operax.inference.linearise import predict
-from operax.physics.simulate import StepPlan
+from operax.physics.plan import StepPlan
 
 
 @pytest.mark.parametrize("boundary", ["no-flux", "periodic"])

@@ -9,7 +9,7 @@ import operax as ox
 from operax.inference.linearise import linearise
 from operax.inference.problem import first_guess, together
 from operax.inference.settle import objective
-from operax.physics.simulate import StepPlan
+from operax.physics.plan import StepPlan
 
 PLAN = StepPlan((), 4, jnp.array([2.0, 0.0]))
 

@@ -13,7 +13,7 @@ from jax.flatten_util import ravel_pytree
 from operax.domain import Domain
 from operax.physics import AllenCahn, CahnHilliard, Diffusion, Ends, drift, laws, simulate
 from operax.physics.equations import AbstractEquation
-from operax.physics.simulate import StepPlan, trajectory
+from operax.physics.plan import StepPlan, trajectory
 from operax.physics.transforms import transform
 
 

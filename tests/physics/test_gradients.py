@@ -24,7 +24,7 @@ from operax.physics import (
     kinetics,
     laws,
 )
-from operax.physics.simulate import StepPlan, trajectory
+from operax.physics.plan import StepPlan, trajectory
 from operax.physics.transforms import transform
 
 PART = np.ones((6, 5), bool)

@@ -8,7 +8,8 @@ import pytest
 
 from operax.domain import Domain
 from operax.physics import Current, Intercalation, RateField, kinetics, laws, simulate
-from operax.physics.simulate import StepPlan, choose_plan, trajectory
+from operax.physics.pilot import choose_plan
+from operax.physics.plan import StepPlan, trajectory
 from operax.physics.transforms import transform
 
 DISC = np.hypot(*(np.mgrid[:10, :10] - 4.3)) < 4.4

@@ -10,7 +10,7 @@ import pytest
 
 from operax.domain import Domain
 from operax.physics import CahnHilliard, laws
-from operax.physics.simulate import StepPlan, trajectory
+from operax.physics.plan import StepPlan, trajectory
 from operax.physics.steppers import ETDRK4, SBDF2
 from operax.physics.transforms import ConjugateGradients, Eigenbasis, transform
 

@@ -15,7 +15,7 @@ from operax.domain import Domain
 from operax.physics import CahnHilliard, Diffusion, laws, simulate
 from operax.physics.equations import AbstractEquation
 from operax.physics.operators import divergence_of_flux
-from operax.physics.simulate import StepPlan, advance, trajectory
+from operax.physics.plan import StepPlan, advance, trajectory
 from operax.physics.steppers import (
     ETDRK2,
     ETDRK4,

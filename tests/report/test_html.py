@@ -13,7 +13,7 @@ from operax.inference.linearise import NormalEquations
 from operax.movie import Movie
 from operax.noise import Gaussian
 from operax.physics import CahnHilliard, laws
-from operax.physics.simulate import StepPlan
+from operax.physics.plan import StepPlan
 from operax.report import denoise_report, page, report
 from operax.report.about import flatten, units
 from operax.report.laws import default_quantities, readings

@@ -13,7 +13,7 @@ from ..io import read_arrays, write_arrays
 from ..metrics import Calibration, Whiteness
 from ..noise import Correlation
 from ..physics import AbstractEquation
-from ..physics.simulate import StepPlan
+from ..physics.plan import StepPlan
 from ..physics.steppers import ETDRK4, Rosenbrock
 
 NORMAL = ("laws", "cross", "starts", "gradient_laws", "gradient_starts")

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..physics.equations import AbstractEquation
-from ..physics.simulate import StepPlan
+from ..physics.plan import StepPlan
 from .linearise import NormalEquations
 from .problem import Problem
 from .settle import settled

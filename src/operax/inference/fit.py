@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from ..movie import Movie
 from ..physics.equations import AbstractEquation
-from ..physics.simulate import StepPlan
+from ..physics.plan import StepPlan
 from .checkpoint import fingerprint, resumed, written
 from .descent import AbstractMethod, Point
 from .linearise import NormalEquations, misfit, predict

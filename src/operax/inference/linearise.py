@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..physics.equations import AbstractEquation
-from ..physics.simulate import StepPlan, advance
+from ..physics.plan import StepPlan, advance
 from .problem import Problem, split
 
 

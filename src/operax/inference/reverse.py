@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..physics.equations import AbstractEquation
-from ..physics.simulate import StepPlan
+from ..physics.plan import StepPlan
 from .linearise import loss, predict
 from .problem import Problem, split
 

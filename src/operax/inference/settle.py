@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..physics.equations import AbstractEquation
-from ..physics.simulate import StepPlan, choose_plan
+from ..physics.pilot import choose_plan
+from ..physics.plan import StepPlan
 from ..physics.steppers import damping as linear_part
 from .linearise import loss, predict
 from .problem import Problem, split

@@ -5,6 +5,10 @@ from . import kinetics as kinetics
 from . import laws as laws
 from . import phases as phases
 from . import steppers as steppers
+from .adaptive import Integration as Integration
+from .adaptive import integrate as integrate
+from .diagnostics import Diagnosis as Diagnosis
+from .diagnostics import diagnose as diagnose
 from .ends import Ends as Ends
 from .equations import AbstractEquation as AbstractEquation
 from .equations import AllenCahn as AllenCahn

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -13,6 +12,7 @@ from ..denoise.assess import CALIBRATED
 from ..inference import Posterior, Problem
 from ..movie import Movie
 from ..physics import CahnHilliard, Diffusion
+from ..physics.diagnostics import keeps_content
 from ..physics.laws import EDGE
 from .laws import Curve, visited_range
 from .residual import Verdict, judged, misfit, standardised, white
@@ -86,21 +86,13 @@ def fit_checks(
     found.append(Check("Misfit as large as the noise", verdict.words, verdict.passed))
     verdict = white(standardised(predicted, judged(problem)))
     found.append(Check("Residual of the fit is white", verdict.words, verdict.passed))
-    if _closed(posterior.best):
+    if keeps_content(posterior.best, predicted.frames, predicted.times, predicted.domain):
         found += [_drift(posterior, problem, predicted), _content(problem)]
     found += _range(posterior, predicted)
     for curve in curves:
         if curve.truth is not None and visited is not None:
             found.append(_covered(curve, visited))
     return found if denoising is None else found + denoise_checks(denoising)
-
-
-def _closed(equation) -> bool:
-    """Whether the equation keeps the total content."""
-    if isinstance(equation, Diffusion):
-        at = jnp.linspace(0.0, 1.0, 5)
-        return not jax.tree.leaves(equation.source) and not bool(jnp.any(equation.source(at) != 0))
-    return isinstance(equation, CahnHilliard)
 
 
 def _drift(posterior: Posterior, problem: Problem, predicted: Movie) -> Check:

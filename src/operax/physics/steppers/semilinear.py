@@ -97,9 +97,15 @@ def damping(
     constant, of the true a₂λ + a₄λ² at every composition. A₄ is set by a₄ alone; A₂ makes up what a₂ asks beyond it
     at the smoothest stiff mode. A larger A would be stable too, and less accurate.
     """
-    a2, a4 = equation.stiffness(jnp.linspace(times[0], times[-1], MOMENTS).astype(c.dtype), c)
+    largest = jnp.asarray(np.max(geometry.eigenvalues), c.dtype)
+    return _damping(equation, jnp.asarray(times, c.dtype), c, jnp.asarray(h, c.dtype), share, largest)
+
+
+# compiled, because a law evaluated on its own may compile every time
+@eqx.filter_jit
+def _damping(equation, times, c, h, share, largest):
+    a2, a4 = equation.stiffness(jnp.linspace(times[0], times[-1], MOMENTS), c)
     A4 = SAFETY * share * jnp.max(a4, 0)
-    largest = jnp.asarray(np.max(geometry.eigenvalues), a4.dtype)
     stiff = jnp.minimum(largest, jnp.sqrt(2 / jnp.where(A4 > 0, h * A4, 1.0)))
     A2 = jnp.max(SAFETY * share * a2 - jnp.where(A4 > 0, (A4 - share * a4) * stiff, 0.0), 0)
     return jnp.stack([jnp.maximum(A2, 0.0), A4])

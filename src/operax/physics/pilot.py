@@ -1,0 +1,118 @@
+"""The choice of stepper and steps, by trial runs with ever shorter steps."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ..domain import Domain
+from .equations import AbstractEquation, Diffusion
+from .plan import StepPlan, advance, cut, equal_legs, reachable, spanned
+from .steppers import ETDRK2, ETDRK4, SBDF2, AbstractStepper, Rosenbrock, rosenbrock
+from .steppers import damping as linear_part
+from .transforms import AbstractTransform, ConjugateGradients, transform
+
+MOST_STEPS = 2**14
+# The linear part may be made this many times larger where trial runs are not finite: a run that strays meets larger
+# coefficients than were allowed for.
+MOST_ROOM = 16.0
+
+
+def suitable(equation: AbstractEquation, geometry: AbstractTransform) -> tuple[AbstractStepper, ...]:
+    """The steppers to try for an equation on a geometry, the best first."""
+    if isinstance(geometry, ConjugateGradients):
+        return (SBDF2(),)
+    if not rosenbrock.suits(equation, geometry):
+        return ETDRK4(), ETDRK2()
+    # Where coefficients vary by orders of magnitude no frozen linear part is close to the true one. Otherwise order
+    # four gains more than the true Jacobian.
+    return (Rosenbrock(), ETDRK4()) if isinstance(equation, Diffusion) else (ETDRK4(), Rosenbrock())
+
+
+@eqx.filter_jit
+def _pilot(equation, geometry, plan, c0, times):
+    def leg(c, span):
+        start, duration = span
+        c = advance(equation, geometry, plan, start, duration, c)
+        return c, c
+
+    # every leg's end is compared, also of those between frames
+    return jax.lax.scan(leg, c0, cut(times, plan.legs))[1]
+
+
+def choose_plan(
+    equation: AbstractEquation,
+    c0: Float[Array, "*space"],
+    times: Float[Array, " time"],
+    domain: Domain,
+    *,
+    tolerance: float = 1e-4,
+    stepper: AbstractStepper | None = None,
+) -> StepPlan:
+    """The coarsest plan (steps a leg a power of two) whose error stays below ``tolerance``.
+
+    The error is the root-mean-square difference of the worst frame to the run with half the steps, relative to
+    the spread of c over the run, divided by 2ᵖ − 1 as the scheme's order p allows (by 3 at most if it falls more
+    slowly than that). It must also fall as the steps are halved: a linear part far too large slows a run down by an
+    amount that looks small at first and doubles with every halving.
+
+    Parameters
+    ----------
+    equation, c0, times, domain
+        As in `simulate`; concrete values.
+    tolerance
+        Error aimed at, relative to the spread of the composition.
+    stepper
+        What takes the steps; default the first of `suitable` that reaches the tolerance.
+
+    Raises
+    ------
+    RuntimeError
+        If even 2¹⁴ steps a leg do not reach it: the equation is ill-posed there, or the state has left
+        the range its laws are made for.
+    """
+    geometry = transform(domain)
+    smallest = np.inf
+    for candidate in suitable(equation, geometry) if stepper is None else (stepper,):
+        plan, error = _halve(equation, c0, times, geometry, tolerance, candidate)
+        if plan is not None:
+            return plan
+        smallest = min(smallest, error)
+    raise RuntimeError(
+        f"no step plan reaches a relative error of {tolerance:g} within {MOST_STEPS} steps an interval "
+        f"(last difference {smallest:g}). Check that the diffusivity is positive where the movie goes, the units of "
+        "`times` and spacing, or ask for a larger tolerance."
+    )
+
+
+def _halve(equation, c0, times, geometry, tolerance, stepper) -> tuple[StepPlan | None, float]:
+    """The coarsest plan with this stepper, or None, and the last difference seen."""
+    inside = geometry.domain.inside
+    legs = equal_legs(times)
+    longest = float(np.max(np.diff(np.asarray(times)) / np.asarray(legs)))
+    gain = 2 ** stepper.order(None) - 1
+    rounding = 100 * float(jnp.finfo(c0.dtype).eps)
+    range_, room, steps, error = reachable(c0[inside]), 1.0, 1, np.inf
+    accepted, coarse = None, None
+    while steps <= MOST_STEPS:
+        frozen = room * linear_part(equation, geometry, times, range_, longest / steps, stepper.share)
+        plan = StepPlan(legs, steps, frozen, stepper)
+        fine = _pilot(equation, geometry, eqx.tree_at(lambda p: p.steps, plan, jnp.asarray(steps)), c0, times)
+        if not bool(jnp.isfinite(fine).all()):
+            room, accepted, coarse, error = min(2 * room, MOST_ROOM), None, None, np.inf
+        else:
+            if coarse is not None:
+                # of each field about its own mean: species may differ by more than they vary
+                spread = float(jnp.sqrt(jnp.mean(jnp.var(fine[:, inside], (0, 1))))) or 1.0
+                worst = jnp.mean((fine - coarse)[:, inside].reshape(len(fine), -1) ** 2, -1).max()
+                before, error = error, float(jnp.sqrt(worst)) / spread
+                if accepted is not None and error < before and error <= tolerance:
+                    return accepted, error
+                expected = gain if error < 2 * before / (gain + 1) else min(gain, 3)
+                accepted = plan if error / expected <= tolerance else None
+                if accepted is not None and (error < before < np.inf or error <= rounding):
+                    return accepted, error
+            range_, coarse = spanned(fine[:, inside], 0.05), fine
+        steps *= 2
+    return None, error
