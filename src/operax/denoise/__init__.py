@@ -2,8 +2,29 @@
 
 from .assess import DenoiseReport, assess
 from .baselines import LowRank, TemporalMean
+from .choose import Choice, choose
 from .denoiser import Denoiser
-from .networks import BlindSpot
-from .train import train
+from .networks import UDVD, BlindSpot, FrameBlind
+from .progress import narrate
+from .store import load, save
+from .stream import stream
+from .train import train, tune
 
-__all__ = ["BlindSpot", "DenoiseReport", "Denoiser", "LowRank", "TemporalMean", "assess", "train"]
+__all__ = [
+    "UDVD",
+    "BlindSpot",
+    "Choice",
+    "DenoiseReport",
+    "Denoiser",
+    "FrameBlind",
+    "LowRank",
+    "TemporalMean",
+    "assess",
+    "choose",
+    "load",
+    "narrate",
+    "save",
+    "stream",
+    "train",
+    "tune",
+]

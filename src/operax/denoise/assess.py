@@ -8,17 +8,24 @@ from jaxtyping import Array, Float
 from ..metrics import Calibration, Whiteness, calibration, whiteness
 from ..movie import Movie
 from ..noise import Correlation, Gaussian, PoissonGaussian, autocorrelation
-from .denoiser import Denoiser, variances
+from .choose import unpredictable
+from .denoiser import Denoiser, channels, with_channels
 
 # Bounds on the variance of z in every bin of the predicted value. Outside of them the noise model or the
 # spread is off, and weighting the noisy pixel with them does harm.
 CALIBRATED = (0.9, 1.1)
+# A residual may be correlated as the noise is, to within this.
+EXPLAINED = 0.1
 
 
 def standardised(blind: Movie, raw: Movie, noise: Gaussian | PoissonGaussian) -> Calibration:
     """Calibration of raw pixels against their blind predictions, z = (y − μ) / √(s² + σ²(μ))."""
-    spread2, sigma2 = variances(blind, noise)
-    return calibration(raw.frames, blind.frames, spread2 + sigma2, raw.domain.inside)
+    if blind.variance is None:
+        raise ValueError("`blind` must have a `variance`, that of the clean value around its prediction; got None.")
+    inside = np.broadcast_to(raw.domain.inside[..., None], channels(raw).shape)
+    sigma2 = with_channels(noise, raw).variance(jnp.where(inside, channels(blind), 0))
+    total = blind.variance.reshape(sigma2.shape) + sigma2
+    return calibration(channels(raw), channels(blind), total, inside)
 
 
 def calibrated(blind: Movie, raw: Movie, noise: Gaussian | PoissonGaussian) -> tuple[str, ...]:
@@ -43,9 +50,17 @@ def independent(correlation: Correlation) -> tuple[str, ...]:
     if correlation.white and correlation.fresh:
         return ()
     return (
-        f"the noise of the raw movie is {correlation.verdict}; a blind-spot network takes such noise for "
-        "signal, so part of it is still in the result",
+        f"the noise of the raw movie is {correlation.verdict}; a method that takes pixels for independent leaves "
+        "part of it in the result",
     )
+
+
+def explained(residual: Whiteness, correlation: Correlation) -> bool:
+    """Whether a residual is correlated only as the noise itself is."""
+    frames, *pixels = residual.lag
+    if residual.white:
+        return True
+    return frames == 0 and abs(float(residual.rho) - correlation.at(tuple(pixels))) <= EXPLAINED
 
 
 class DenoiseReport(eqx.Module):
@@ -126,15 +141,15 @@ def assess(denoiser: Denoiser | None, raw: Movie, denoised: Movie, noise: Gaussi
     error2 = ((y - mu) ** 2)[:, inside].mean()
     noise_variance = sigma2[:, inside].mean()
     correlation = autocorrelation(raw)
-    reasons = independent(correlation)
+    reasons = independent(correlation) if denoiser is None else unpredictable(correlation, denoiser.network)
     # The error of an honest blind prediction holds this share of the residual's power. It is smooth, so it
     # correlates by up to the share; and it is made of other frames' noise, so residuals correlate with it
     # by twice their weight: 2 √(share / frames read) if all weigh alike.
     share = 0.0 if denoiser is None else max(0.0, 1 - noise_variance / error2)
-    averaged = share if denoiser is None else share + 2 * np.sqrt(share / (2 * denoiser.network.reach))
+    averaged = share if denoiser is None else share + 2 * np.sqrt(share / len(denoiser.network.reads))
     floor = 1e-6 * noise_variance
     residual = whiteness((y - mu) / np.sqrt(np.maximum(sigma2, floor)), inside, tolerance=max(0.02, averaged))
-    if not residual.white:
+    if not explained(residual, correlation):
         reasons += (f"the residual is {residual.verdict}: signal was removed, or noise is correlated",)
     dtype = raw.frames.dtype
     if denoiser is None:
