@@ -39,7 +39,7 @@ DOORS = {
     "imageio_ffmpeg": ("io/",),
     "xarray": ("io/arrays.py",),
     "astropy": ("io/fits.py",),
-    "skimage": ("modalities/",),
+    "skimage": ("modalities/", "denoise/filters.py"),
     "sklearn": ("modalities/optical/mixture.py",),
 }
 INSIDE_FUNCTIONS = {"xarray", "astropy", "skimage", "sklearn"}

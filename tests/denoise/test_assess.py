@@ -26,6 +26,10 @@ def test_nothing_speaks_against_a_good_result(denoiser, raw, clean):
     # Known to about the sampling error of the noise's own variance.
     assert float(report.risk) == pytest.approx(true, abs=4 * STD**2 * np.sqrt(2 / raw.frames.size))
     assert float(report.noise_variance) == pytest.approx(STD**2, rel=1e-4)
+    # Bias in a bin is known to four standard errors of its mean.
+    assert report.levels.shape == report.bias.shape == (8,)
+    assert np.abs(report.bias).max() < 4 * STD / np.sqrt(14 * raw.domain.inside.sum() / 8)
+    assert float(report.slope) == pytest.approx(1, abs=0.03)
 
 
 def test_a_wrong_noise_model_is_named(denoiser, raw):

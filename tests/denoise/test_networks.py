@@ -41,11 +41,14 @@ def blind(footprint, pixel):
     return spans[0][:, None] & spans[1]
 
 
-def ring(hidden, pixel):
-    """Pixels that touch the blind rectangle, not too far from the pixel."""
+def ring(hidden, footprint, pixel):
+    """Pixels that touch the blind rectangle, not far along an axis that is blind from end to end."""
     grown = np.pad(hidden, 1)
     grown = sum(grown[1 + i : ROWS + 1 + i, 1 + j : COLUMNS + 1 + j] for i in (-1, 0, 1) for j in (-1, 0, 1)) > 0
-    near = np.abs(np.arange(ROWS) - pixel[0])[:, None] + np.abs(np.arange(COLUMNS) - pixel[1]) < 8
+    near = np.ones((ROWS, COLUMNS), bool)
+    for axis, (size, at) in enumerate(zip(footprint, pixel)):
+        far = np.abs(np.arange(near.shape[axis]) - at) > (3 if size is None else near.size)
+        near &= ~(far[:, None] if axis == 0 else far)
     return grown & ~hidden & near
 
 
@@ -79,10 +82,12 @@ def test_derivatives_vanish_in_the_footprint_and_nowhere_near_it(network):
         for mean, spread in ((1, 0), (0, 1)):
             gradient = np.asarray(derivative((mean * one, spread * one[..., None])))
             assert (gradient[target][hidden] == 0).all()
-            assert isinstance(network, FrameBlind) or (gradient[target][ring(hidden, pixel)] != 0).all()
+            assert (
+                isinstance(network, FrameBlind) or (gradient[target][ring(hidden, network.footprint, pixel)] != 0).all()
+            )
             if isinstance(network, UDVD):
                 assert (gradient[:, hidden] == 0).all()
-                assert (gradient[:, ring(hidden, pixel)] != 0).all()
+                assert (gradient[:, ring(hidden, network.footprint, pixel)] != 0).all()
             else:
                 assert all(gradient[i][pixel] != 0 for i in range(clip.shape[1]) if i != target)
 

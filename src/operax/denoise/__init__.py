@@ -4,8 +4,10 @@ from .assess import DenoiseReport, assess
 from .baselines import LowRank, TemporalMean
 from .choose import Choice, choose
 from .denoiser import Denoiser
+from .filters import NonLocalMeans, TotalVariation
 from .networks import UDVD, BlindSpot, FrameBlind
 from .progress import narrate
+from .response import Response, respond
 from .store import load, save
 from .stream import stream
 from .train import train, tune
@@ -18,11 +20,15 @@ __all__ = [
     "Denoiser",
     "FrameBlind",
     "LowRank",
+    "NonLocalMeans",
+    "Response",
     "TemporalMean",
+    "TotalVariation",
     "assess",
     "choose",
     "load",
     "narrate",
+    "respond",
     "save",
     "stream",
     "train",

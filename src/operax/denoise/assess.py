@@ -14,6 +14,8 @@ from .denoiser import Denoiser, channels, with_channels
 # Bounds on the variance of z in every bin of the predicted value. Outside of them the noise model or the
 # spread is off, and weighting the noisy pixel with them does harm.
 CALIBRATED = (0.9, 1.1)
+# Bins of the predicted value in which bias is told.
+BINS = 8
 # A residual may be correlated as the noise is, to within this.
 EXPLAINED = 0.1
 
@@ -81,6 +83,12 @@ class DenoiseReport(eqx.Module):
         Mean variance of the noise: the mean squared error of the raw movie.
     reasons
         In words, what speaks against trusting the result; empty if nothing does.
+    levels, bias
+        Mean of the blind prediction in bins of its value, and mean of raw minus predicted value there, in units of
+        the movie; ``None`` without a denoiser.
+    slope
+        Slope of raw against predicted values; one if the prediction keeps the contrast it claims. ``None``
+        without a denoiser.
     """
 
     noise: Correlation
@@ -89,6 +97,9 @@ class DenoiseReport(eqx.Module):
     risk: Float[Array, ""] | None
     noise_variance: Float[Array, ""]
     reasons: tuple[str, ...] = eqx.field(static=True)
+    levels: Float[Array, " bin"] | None = None
+    bias: Float[Array, " bin"] | None = None
+    slope: Float[Array, ""] | None = None
 
     @property
     def trusted(self) -> bool:
@@ -137,7 +148,8 @@ def assess(denoiser: Denoiser | None, raw: Movie, denoised: Movie, noise: Gaussi
     judged = denoised if denoiser is None else denoiser.blind(raw)
     inside = raw.domain.inside
     y, mu = np.asarray(raw.frames, float), np.asarray(judged.frames, float)
-    sigma2 = np.asarray(noise.variance(jnp.where(jnp.asarray(inside), judged.frames, 0)), float)
+    known = jnp.where(jnp.asarray(inside)[..., None], channels(judged), 0)
+    sigma2 = np.asarray(with_channels(noise, raw).variance(known), float).reshape(y.shape)
     error2 = ((y - mu) ** 2)[:, inside].mean()
     noise_variance = sigma2[:, inside].mean()
     correlation = autocorrelation(raw)
@@ -148,7 +160,9 @@ def assess(denoiser: Denoiser | None, raw: Movie, denoised: Movie, noise: Gaussi
     share = 0.0 if denoiser is None else max(0.0, 1 - noise_variance / error2)
     averaged = share if denoiser is None else share + 2 * np.sqrt(share / len(denoiser.network.reads))
     floor = 1e-6 * noise_variance
-    residual = whiteness((y - mu) / np.sqrt(np.maximum(sigma2, floor)), inside, tolerance=max(0.02, averaged))
+    z = ((y - mu) / np.sqrt(np.maximum(sigma2, floor))).reshape(*raw.frames.shape[: 1 + inside.ndim], -1)
+    each = [whiteness(z[..., i], inside, tolerance=max(0.02, averaged)) for i in range(z.shape[-1])]
+    residual = max(each, key=lambda one: abs(float(one.rho)) / float(one.threshold))
     if not explained(residual, correlation):
         reasons += (f"the residual is {residual.verdict}: signal was removed, or noise is correlated",)
     dtype = raw.frames.dtype
@@ -172,4 +186,17 @@ def assess(denoiser: Denoiser | None, raw: Movie, denoised: Movie, noise: Gaussi
         jnp.asarray(error2 - noise_variance, dtype),
         jnp.asarray(noise_variance, dtype),
         reasons,
+        *(jnp.asarray(x, dtype) for x in _bias(y[:, inside], mu[:, inside])),
     )
+
+
+def _bias(observed, predicted) -> tuple[np.ndarray, np.ndarray, float]:
+    """Mean prediction and mean error in equally filled bins of the prediction, and the slope of observed on it.
+
+    Bins of the blind prediction: it does not know the noise of ``observed``, so no bin is chosen by its noise.
+    """
+    y, mu = observed.ravel(), predicted.ravel()
+    groups = [g for g in np.array_split(np.argsort(mu, kind="stable"), min(BINS, mu.size)) if g.size]
+    centred = mu - mu.mean()
+    slope = float(centred @ y / max(centred @ centred, 1e-300))
+    return np.array([mu[g].mean() for g in groups]), np.array([(y[g] - mu[g]).mean() for g in groups]), slope

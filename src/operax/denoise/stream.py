@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,13 +13,18 @@ from .networks import GRID
 
 
 def _spans(count: int, tile: int, halo: int) -> list[tuple[slice, slice, slice]]:
-    """For every tile along an axis: what is read, what is kept of the result, and where that belongs."""
+    """For every tile along an axis: what is read, what is kept of the result, and where that belongs.
+
+    All read the same number of pixels, so that one compiled function serves them, and begin on the networks' grid,
+    so that it lies in a tile as it lies in the picture.
+    """
+    padded, border = count + -count % GRID, halo + -halo % GRID
+    size = min(padded, tile + 2 * border)
     found = []
     for first in range(0, count, tile):
         last = min(first + tile, count)
-        # The networks' grid must lie in a tile as it lies in the picture.
-        low = max(0, first - halo) // GRID * GRID
-        found.append((slice(low, min(count, last + halo)), slice(first - low, last - low), slice(first, last)))
+        low = min(max(0, first - border), padded - size)
+        found.append((slice(low, low + size), slice(first - low, last - low), slice(first, last)))
     return found
 
 
@@ -60,11 +66,19 @@ def stream(denoiser: Denoiser, movie: Movie, *, frames: int = 16, tile: int = 51
     return _pieces(denoiser, movie, frames, tile + -tile % GRID)
 
 
+_restored = eqx.filter_jit(restore)
+
+
 def _pieces(denoiser: Denoiser, movie: Movie, frames: int, tile: int) -> Iterator[Movie]:
     raw, inside = np.asarray(channels(movie)), movie.domain.inside
+    fill = [(0, -n % GRID) for n in inside.shape]
+    padded = np.pad(inside, fill)
     clips, when = runs(denoiser.network, len(movie))
     windows = [_spans(n, tile, denoiser.network.halo) for n in inside.shape]
-    noise = with_channels(denoiser.noise, movie)
+    noise = jax.tree.map(
+        lambda leaf: jnp.pad(leaf, [*fill, (0, 0)], mode="edge") if leaf.ndim > 1 else leaf,
+        with_channels(denoiser.noise, movie),
+    )
     centre, scale = (np.asarray(x) for x in (denoiser.centre, denoiser.scale))
     for first in range(0, len(movie), frames):
         count = min(frames, len(movie) - first)
@@ -73,13 +87,14 @@ def _pieces(denoiser: Denoiser, movie: Movie, frames: int, tile: int) -> Iterato
             wanted = [k for k, t in enumerate(targets) if first <= t < first + count]
             if not wanted:
                 continue
+            seen, own = (np.pad(raw[i], [(0, 0), *fill, (0, 0)]) for i in (clip, targets))
             for rows, keep_rows, put_rows in windows[0]:
                 for columns, keep_columns, put_columns in windows[1]:
-                    shown, here = (raw[clip][:, rows, columns] - centre) / scale, inside[rows, columns]
+                    shown, here = (seen[:, rows, columns] - centre) / scale, padded[rows, columns]
                     found = estimate(denoiser.graph, denoiser.weights, shown, clip >= 0, here, denoiser.network.mirror)
                     if denoiser.posterior:
                         local = jax.tree.map(lambda x, r=rows, c=columns: x[r, c] if x.ndim > 1 else x, noise)
-                        found = restore(denoiser, local, *found, raw[targets][:, rows, columns], jnp.asarray(here))
+                        found = _restored(denoiser, local, *found, own[:, rows, columns], here)
                     values = np.asarray(found[0]) * scale + centre
                     spread = np.asarray(jnp.diagonal(found[1], axis1=-2, axis2=-1)) * scale**2
                     for k in wanted:
@@ -88,10 +103,10 @@ def _pieces(denoiser: Denoiser, movie: Movie, frames: int, tile: int) -> Iterato
         mean = np.where(inside[..., None], mean, raw[first : first + count])
         shape = (count, *movie.frames.shape[1:])
         yield Movie(
-            mean.reshape(shape),
+            jnp.asarray(mean.reshape(shape)),
             movie.times[first : first + count],
             movie.domain,
-            variance.reshape(shape),
+            jnp.asarray(variance.reshape(shape)),
             movie.units,
             denoiser.reads,
             movie.axis,
