@@ -75,6 +75,7 @@ NAMES = [
     "denoise.narrate",
     "denoise.BlindSpot",
     "denoise.FrameBlind",
+    "denoise.Ensemble",
     "denoise.UDVD",
     "denoise.TemporalMean",
     "denoise.LowRank",

@@ -41,5 +41,6 @@ def denoiser(raw, calls):
         key=jax.random.key(0),
         network=BlindSpot(reach=3, width=8),
         steps=150,
+        batch=2,
         progress=lambda *call: calls.append(call),
     )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from operax import metrics, noise
-from operax.denoise import BlindSpot, train, tune
+from operax.denoise import BlindSpot, Ensemble, train, tune
 from operax.denoise.posterior import restored
 from operax.domain import Domain
 from operax.movie import Movie
@@ -118,6 +118,23 @@ def test_same_key_same_denoiser(raw):
 
     assert (leaves(0) == leaves(0)).all()
     assert (leaves(0) != leaves(1)).any()
+
+
+def test_an_ensemble_is_the_mean_of_its_members_and_closer_to_the_truth(raw, clean):
+    inside = raw.domain.inside
+    members = [
+        train(raw, noise.Gaussian(STD), key=jax.random.key(seed), network=BlindSpot(2, 4), steps=60, batch=1)
+        for seed in (0, 1)
+    ]
+    both = Ensemble(members)
+    blind = both.blind(raw)
+    by_hand = sum(np.asarray(member.blind(raw).frames) for member in members) / 2
+    np.testing.assert_allclose(blind.frames[:, inside], by_hand[:, inside], atol=1e-5)
+    errors = [float(metrics.rmse(m.blind(raw).frames, clean.frames, inside)) for m in (*members, both)]
+    assert errors[2] < min(errors[:2])
+    assert both.reads == members[0].reads
+    with pytest.raises(ValueError, match="must be denoisers of one network, got 0"):
+        Ensemble(())
 
 
 def test_leaves_are_floating_arrays(denoiser):

@@ -4,6 +4,7 @@ from .assess import DenoiseReport, assess
 from .baselines import LowRank, TemporalMean
 from .choose import Choice, choose
 from .denoiser import Denoiser
+from .ensemble import Ensemble
 from .filters import NonLocalMeans, TotalVariation
 from .networks import UDVD, BlindSpot, FrameBlind
 from .progress import narrate
@@ -18,6 +19,7 @@ __all__ = [
     "Choice",
     "DenoiseReport",
     "Denoiser",
+    "Ensemble",
     "FrameBlind",
     "LowRank",
     "NonLocalMeans",

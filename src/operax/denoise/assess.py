@@ -10,6 +10,7 @@ from ..movie import Movie
 from ..noise import Correlation, Gaussian, PoissonGaussian, autocorrelation
 from .choose import unpredictable
 from .denoiser import Denoiser, channels, with_channels
+from .ensemble import Ensemble
 
 # Bounds on the variance of z in every bin of the predicted value. Outside of them the noise model or the
 # spread is off, and weighting the noisy pixel with them does harm.
@@ -112,7 +113,9 @@ class DenoiseReport(eqx.Module):
         return "nothing speaks against it" if self.trusted else "; ".join(self.reasons)
 
 
-def assess(denoiser: Denoiser | None, raw: Movie, denoised: Movie, noise: Gaussian | PoissonGaussian) -> DenoiseReport:
+def assess(
+    denoiser: Denoiser | Ensemble | None, raw: Movie, denoised: Movie, noise: Gaussian | PoissonGaussian
+) -> DenoiseReport:
     """Judge a denoised movie from the raw one: whiteness, calibration, risk, and warnings in words.
 
     Parameters

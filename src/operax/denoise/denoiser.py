@@ -128,8 +128,8 @@ class Denoiser(eqx.Module):
         ValueError
             If the movie does not have two space axes, or is too short for the network.
         """
-        mean, covariance = _predict(self, movie)
-        return _finished(self, movie, mean, covariance, self.network.reads)
+        mean, covariance = blind_moments(self, movie)
+        return finished(self, movie, mean, covariance, self.network.reads)
 
     def __call__(self, movie: Movie) -> Movie:
         """Denoise a movie: every frame is returned, ends included, with its variance.
@@ -151,11 +151,11 @@ class Denoiser(eqx.Module):
         The result has read the frames it may later be judged against: see its ``reads``. All frames are held at
         once; `operax.denoise.stream` gives the same in bounded memory.
         """
-        mean, covariance = _predict(self, movie)
+        mean, covariance = blind_moments(self, movie)
         if self.posterior:
             inside, noise = jnp.asarray(movie.domain.inside), with_channels(self.noise, movie)
             mean, covariance = restore(self, noise, mean, covariance, channels(movie), inside)
-        return _finished(self, movie, mean, covariance, self.reads)
+        return finished(self, movie, mean, covariance, self.reads)
 
 
 def restore(denoiser, noise, mean, covariance, observed, inside) -> tuple[Array, Array]:
@@ -191,12 +191,14 @@ def _all(denoiser: Denoiser, frames, inside):
     return tuple(x.reshape(-1, *x.shape[2:])[pick] for x in (mean, covariance))
 
 
-def _predict(denoiser: Denoiser, movie: Movie):
+def blind_moments(denoiser: Denoiser, movie: Movie) -> tuple[Array, Array]:
+    """Blind mean and covariance of every pixel, in normalised units, with a channel axis."""
     check(movie)
     return _all(denoiser, channels(movie), jnp.asarray(movie.domain.inside))
 
 
-def _finished(denoiser, movie, mean, covariance, reads) -> Movie:
+def finished(denoiser, movie, mean, covariance, reads) -> Movie:
+    """The movie that normalised means and covariances describe."""
     dtype, inside = movie.frames.dtype, jnp.asarray(movie.domain.inside)[..., None]
     frames = (mean * denoiser.scale + denoiser.centre).astype(dtype)
     variance = (jnp.diagonal(covariance, axis1=-2, axis2=-1) * denoiser.scale**2).astype(dtype)
