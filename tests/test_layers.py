@@ -24,7 +24,7 @@ NEIGHBOURS = {("movie", "domain")}
 
 LANGUAGE = {"jax", "equinox", "jaxtyping", "numpy", "scipy"}
 DOORS = {
-    "flax": ("denoise/networks.py",),
+    "flax": ("denoise/networks/",),
     "optax": ("denoise/train.py",),
     "diffrax": ("physics/steppers/", "physics/adaptive.py", "physics/simulate.py"),
     "blackjax": ("inference/sample.py",),
@@ -39,7 +39,7 @@ DOORS = {
     "imageio_ffmpeg": ("io/",),
     "xarray": ("io/arrays.py",),
     "astropy": ("io/fits.py",),
-    "skimage": ("modalities/",),
+    "skimage": ("modalities/", "denoise/filters.py"),
     "sklearn": ("modalities/optical/mixture.py",),
 }
 INSIDE_FUNCTIONS = {"xarray", "astropy", "skimage", "sklearn"}
@@ -150,7 +150,7 @@ def test_every_room_has_a_level():
         ("io/files.py", "import operax", "by its top-level name"),
         ("io/files.py", "from operax.movie import Movie", "by its top-level name"),
         ("io/files.py", "from .. import missing", "no room of the house"),
-        ("denoise/train.py", "from flax import nnx", "door is denoise/networks.py"),
+        ("denoise/train.py", "from flax import nnx", "door is denoise/networks/"),
         ("physics/laws.py", "import diffrax", "door is physics/steppers/"),
         ("inference/fit.py", "import optax", "door is denoise/train.py"),
         ("report/html.py", "import matplotlib.pyplot as plt", "door is report/figures/"),

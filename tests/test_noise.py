@@ -136,9 +136,37 @@ def test_movie_without_noise_is_refused():
         noise.estimate(movie_of(jnp.ones((5, 8, 8))))
 
 
-def test_colour_movie_is_refused():
-    with pytest.raises(ValueError, match="channel by channel"):
-        noise.estimate(Movie(jnp.zeros((5, 8, 8, 3)), np.arange(5.0), Domain((8, 8))))
+def test_colour_is_measured_channel_by_channel():
+    frames = jnp.stack(
+        [noise.Gaussian(s).sample(jnp.zeros((9, 40, 40)), key=jax.random.key(0)) for s in (0.1, 0.3)], -1
+    )
+    found = noise.estimate(Movie(frames, np.arange(9.0), Domain((40, 40))))
+    np.testing.assert_allclose(found.std, [0.1, 0.3], rtol=0.03)
+    mixed = frames.at[..., 1].set(noise.PoissonGaussian(0.05).sample(front(9, 40), key=jax.random.key(1)))
+    found = noise.estimate(Movie(mixed, np.arange(9.0), Domain((40, 40))))
+    level = jnp.full((1, 1, 1, 2), 0.5)
+    np.testing.assert_allclose(found.variance(level).ravel(), [0.01, 0.025], rtol=0.1)
+
+
+@pytest.mark.parametrize("std", [0.02, 0.2])
+def test_estimate_is_right_to_half_a_percent_where_little_moves(std):
+    found = noise.estimate(noisy(noise.Gaussian(std), speed=0.2, size=96))
+    assert float(found.std) == pytest.approx(std, rel=5e-3)
+
+
+def test_flats_give_the_noise_of_a_still_scene_under_a_drifting_lamp():
+    model = noise.PoissonGaussian(0.01, 0.0, 0.02)
+    scene = jnp.linspace(0.05, 0.95, 48 * 48).reshape(48, 48) * jnp.linspace(0.9, 1.1, 16)[:, None, None]
+    found = noise.flats(movie_of(model.sample(scene, key=jax.random.key(0))))
+    level = jnp.asarray([0.1, 0.5, 0.9])
+    np.testing.assert_allclose(found.variance(level), model.variance(level), rtol=0.05)
+
+
+def test_flats_that_show_no_noise_are_refused():
+    with pytest.raises(ValueError, match="`flats` needs at least 8 grey frames"):
+        noise.flats(movie_of(jnp.zeros((5, 8, 8))))
+    with pytest.raises(ValueError, match="all the same, so they show no noise"):
+        noise.flats(movie_of(jnp.ones((9, 8, 8))))
 
 
 @pytest.mark.parametrize("bad", [-0.1, float("nan"), float("inf")])

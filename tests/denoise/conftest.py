@@ -40,6 +40,7 @@ def denoiser(raw, calls):
         noise.Gaussian(STD),
         key=jax.random.key(0),
         network=BlindSpot(reach=3, width=8),
-        steps=200,
+        steps=150,
+        batch=2,
         progress=lambda *call: calls.append(call),
     )

@@ -2,8 +2,37 @@
 
 from .assess import DenoiseReport, assess
 from .baselines import LowRank, TemporalMean
+from .choose import Choice, choose
 from .denoiser import Denoiser
-from .networks import BlindSpot
-from .train import train
+from .ensemble import Ensemble
+from .filters import NonLocalMeans, TotalVariation
+from .networks import UDVD, BlindSpot, FrameBlind
+from .progress import narrate
+from .response import Response, respond
+from .store import load, save
+from .stream import stream
+from .train import train, tune
 
-__all__ = ["BlindSpot", "DenoiseReport", "Denoiser", "LowRank", "TemporalMean", "assess", "train"]
+__all__ = [
+    "UDVD",
+    "BlindSpot",
+    "Choice",
+    "DenoiseReport",
+    "Denoiser",
+    "Ensemble",
+    "FrameBlind",
+    "LowRank",
+    "NonLocalMeans",
+    "Response",
+    "TemporalMean",
+    "TotalVariation",
+    "assess",
+    "choose",
+    "load",
+    "narrate",
+    "respond",
+    "save",
+    "stream",
+    "train",
+    "tune",
+]

@@ -8,17 +8,27 @@ from jaxtyping import Array, Float
 from ..metrics import Calibration, Whiteness, calibration, whiteness
 from ..movie import Movie
 from ..noise import Correlation, Gaussian, PoissonGaussian, autocorrelation
-from .denoiser import Denoiser, variances
+from .choose import unpredictable
+from .denoiser import Denoiser, channels, with_channels
+from .ensemble import Ensemble
 
 # Bounds on the variance of z in every bin of the predicted value. Outside of them the noise model or the
 # spread is off, and weighting the noisy pixel with them does harm.
 CALIBRATED = (0.9, 1.1)
+# Bins of the predicted value in which bias is told.
+BINS = 8
+# A residual may be correlated as the noise is, to within this.
+EXPLAINED = 0.1
 
 
 def standardised(blind: Movie, raw: Movie, noise: Gaussian | PoissonGaussian) -> Calibration:
     """Calibration of raw pixels against their blind predictions, z = (y − μ) / √(s² + σ²(μ))."""
-    spread2, sigma2 = variances(blind, noise)
-    return calibration(raw.frames, blind.frames, spread2 + sigma2, raw.domain.inside)
+    if blind.variance is None:
+        raise ValueError("`blind` must have a `variance`, that of the clean value around its prediction; got None.")
+    inside = np.broadcast_to(raw.domain.inside[..., None], channels(raw).shape)
+    sigma2 = with_channels(noise, raw).variance(jnp.where(inside, channels(blind), 0))
+    total = blind.variance.reshape(sigma2.shape) + sigma2
+    return calibration(channels(raw), channels(blind), total, inside)
 
 
 def calibrated(blind: Movie, raw: Movie, noise: Gaussian | PoissonGaussian) -> tuple[str, ...]:
@@ -43,9 +53,17 @@ def independent(correlation: Correlation) -> tuple[str, ...]:
     if correlation.white and correlation.fresh:
         return ()
     return (
-        f"the noise of the raw movie is {correlation.verdict}; a blind-spot network takes such noise for "
-        "signal, so part of it is still in the result",
+        f"the noise of the raw movie is {correlation.verdict}; a method that takes pixels for independent leaves "
+        "part of it in the result",
     )
+
+
+def explained(residual: Whiteness, correlation: Correlation) -> bool:
+    """Whether a residual is correlated only as the noise itself is."""
+    frames, *pixels = residual.lag
+    if residual.white:
+        return True
+    return frames == 0 and abs(float(residual.rho) - correlation.at(tuple(pixels))) <= EXPLAINED
 
 
 class DenoiseReport(eqx.Module):
@@ -66,6 +84,12 @@ class DenoiseReport(eqx.Module):
         Mean variance of the noise: the mean squared error of the raw movie.
     reasons
         In words, what speaks against trusting the result; empty if nothing does.
+    levels, bias
+        Mean of the blind prediction in bins of its value, and mean of raw minus predicted value there, in units of
+        the movie; ``None`` without a denoiser.
+    slope
+        Slope of raw against predicted values; one if the prediction keeps the contrast it claims. ``None``
+        without a denoiser.
     """
 
     noise: Correlation
@@ -74,6 +98,9 @@ class DenoiseReport(eqx.Module):
     risk: Float[Array, ""] | None
     noise_variance: Float[Array, ""]
     reasons: tuple[str, ...] = eqx.field(static=True)
+    levels: Float[Array, " bin"] | None = None
+    bias: Float[Array, " bin"] | None = None
+    slope: Float[Array, ""] | None = None
 
     @property
     def trusted(self) -> bool:
@@ -86,7 +113,9 @@ class DenoiseReport(eqx.Module):
         return "nothing speaks against it" if self.trusted else "; ".join(self.reasons)
 
 
-def assess(denoiser: Denoiser | None, raw: Movie, denoised: Movie, noise: Gaussian | PoissonGaussian) -> DenoiseReport:
+def assess(
+    denoiser: Denoiser | Ensemble | None, raw: Movie, denoised: Movie, noise: Gaussian | PoissonGaussian
+) -> DenoiseReport:
     """Judge a denoised movie from the raw one: whiteness, calibration, risk, and warnings in words.
 
     Parameters
@@ -122,19 +151,22 @@ def assess(denoiser: Denoiser | None, raw: Movie, denoised: Movie, noise: Gaussi
     judged = denoised if denoiser is None else denoiser.blind(raw)
     inside = raw.domain.inside
     y, mu = np.asarray(raw.frames, float), np.asarray(judged.frames, float)
-    sigma2 = np.asarray(noise.variance(jnp.where(jnp.asarray(inside), judged.frames, 0)), float)
+    known = jnp.where(jnp.asarray(inside)[..., None], channels(judged), 0)
+    sigma2 = np.asarray(with_channels(noise, raw).variance(known), float).reshape(y.shape)
     error2 = ((y - mu) ** 2)[:, inside].mean()
     noise_variance = sigma2[:, inside].mean()
     correlation = autocorrelation(raw)
-    reasons = independent(correlation)
+    reasons = independent(correlation) if denoiser is None else unpredictable(correlation, denoiser.network)
     # The error of an honest blind prediction holds this share of the residual's power. It is smooth, so it
     # correlates by up to the share; and it is made of other frames' noise, so residuals correlate with it
     # by twice their weight: 2 √(share / frames read) if all weigh alike.
     share = 0.0 if denoiser is None else max(0.0, 1 - noise_variance / error2)
-    averaged = share if denoiser is None else share + 2 * np.sqrt(share / (2 * denoiser.network.reach))
+    averaged = share if denoiser is None else share + 2 * np.sqrt(share / len(denoiser.network.reads))
     floor = 1e-6 * noise_variance
-    residual = whiteness((y - mu) / np.sqrt(np.maximum(sigma2, floor)), inside, tolerance=max(0.02, averaged))
-    if not residual.white:
+    z = ((y - mu) / np.sqrt(np.maximum(sigma2, floor))).reshape(*raw.frames.shape[: 1 + inside.ndim], -1)
+    each = [whiteness(z[..., i], inside, tolerance=max(0.02, averaged)) for i in range(z.shape[-1])]
+    residual = max(each, key=lambda one: abs(float(one.rho)) / float(one.threshold))
+    if not explained(residual, correlation):
         reasons += (f"the residual is {residual.verdict}: signal was removed, or noise is correlated",)
     dtype = raw.frames.dtype
     if denoiser is None:
@@ -157,4 +189,17 @@ def assess(denoiser: Denoiser | None, raw: Movie, denoised: Movie, noise: Gaussi
         jnp.asarray(error2 - noise_variance, dtype),
         jnp.asarray(noise_variance, dtype),
         reasons,
+        *(jnp.asarray(x, dtype) for x in _bias(y[:, inside], mu[:, inside])),
     )
+
+
+def _bias(observed, predicted) -> tuple[np.ndarray, np.ndarray, float]:
+    """Mean prediction and mean error in equally filled bins of the prediction, and the slope of observed on it.
+
+    Bins of the blind prediction: it does not know the noise of ``observed``, so no bin is chosen by its noise.
+    """
+    y, mu = observed.ravel(), predicted.ravel()
+    groups = [g for g in np.array_split(np.argsort(mu, kind="stable"), min(BINS, mu.size)) if g.size]
+    centred = mu - mu.mean()
+    slope = float(centred @ y / max(centred @ centred, 1e-300))
+    return np.array([mu[g].mean() for g in groups]), np.array([(y[g] - mu[g]).mean() for g in groups]), slope

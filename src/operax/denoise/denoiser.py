@@ -4,62 +4,75 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from ..movie import Movie
 from ..noise import Gaussian, PoissonGaussian
-from .networks import BlindSpot, apply
+from .networks import GRID, UDVD, BlindSpot, FrameBlind, apply
+from .posterior import restored
 
-
-def neighbours(count: int, reach: int) -> np.ndarray:
-    """Frame numbers of the clip around every frame, shape ``(count, 2 reach + 1)``.
-
-    Beyond an end, frame t + o is replaced by its mirror t − o; the middle frame itself is never repeated,
-    which would show the network the pixel it must not see.
-    """
-    if count < 2 * reach + 1:
-        raise ValueError(
-            f"a network that reads {reach} frames on either side needs a movie of at least {2 * reach + 1} "
-            f"frames, got {count}. Take a `BlindSpot` of smaller `reach`."
-        )
-    time, offset = np.arange(count)[:, None], np.arange(-reach, reach + 1)[None]
-    outside = (time + offset < 0) | (time + offset >= count)
-    return np.where(outside, time - offset, time + offset)
+Network = BlindSpot | FrameBlind | UDVD
+# Copies that are averaged: turned about rows, columns, both; two of the four also run backwards in time.
+TURNS = ((1, 1, 1), (-1, -1, 1), (1, 1, -1), (-1, -1, -1))
 
 
 def check(movie: Movie) -> None:
     """Refuse a movie that the networks cannot take."""
-    if movie.domain.ndim != 2 or movie.channels_ndim:
+    if movie.domain.ndim != 2:
         raise ValueError(
-            "the networks denoise grey movies of two space axes, (time, row, column); got axes "
-            f"({', '.join(movie.axes)}). Denoise one channel or one plane at a time, "
-            "and profiles before they are averaged."
+            "the networks denoise movies of two space axes, (time, row, column) with or without channels; got axes "
+            f"({', '.join(movie.axes)}). Denoise one plane at a time, and profiles before they are averaged."
         )
 
 
+def channels(movie: Movie) -> Float[Array, "time row column channel"]:
+    """The frames with a channel axis; one channel for a grey movie."""
+    return movie.frames if movie.channels_ndim else movie.frames[..., None]
+
+
+def with_channels(noise, movie: Movie):
+    """The noise model for frames with a channel axis; values for each pixel get the shape of a picture."""
+
+    def fit(leaf):
+        if leaf.size == 1:
+            return leaf.reshape(())
+        if movie.channels_ndim:
+            return leaf if leaf.ndim < 2 else jnp.broadcast_to(leaf, movie.frames.shape[1:])
+        return jnp.broadcast_to(leaf, movie.domain.shape)[..., None]
+
+    return jax.tree.map(fit, noise)
+
+
+def _turned(x, turn, space):
+    """A picture turned about its rows and columns, the two axes from ``space`` on."""
+    index = [slice(None)] * x.ndim
+    index[space], index[space + 1] = slice(None, None, turn[1]), slice(None, None, turn[2])
+    return x[tuple(index)]
+
+
 @eqx.filter_jit
-def predict(graph, weights, frames, inside) -> tuple[Float[Array, "time row column"], ...]:
-    """Blind mean and variance of every normalised frame, averaged over four flips."""
-    clips = jnp.asarray(neighbours(len(frames), _reach(weights)))
-    shown = jnp.stack([inside, inside[::-1], inside[:, ::-1], inside[::-1, ::-1]])
+def estimate(graph, weights, clip, seen, inside, mirror) -> tuple[Array, Array]:
+    """Blind mean and covariance of one clip's target frames, averaged over four turned copies.
 
-    def one(index):
-        clip = frames[index]
-        # Two of the four also run backwards in time. A flip moves the hole with the pixel, so each is blind.
-        batch = jnp.stack([clip, clip[::-1, ::-1], clip[:, :, ::-1], clip[::-1, ::-1, ::-1]])
-        mean, spread = apply(graph, weights, batch, shown)
-        back = [(slice(None), slice(None)), (slice(None, None, -1), slice(None))]
-        back += [(slice(None), slice(None, None, -1)), (slice(None, None, -1), slice(None, None, -1))]
-        means = jnp.stack([m[b] for m, b in zip(mean, back)])
-        spreads = jnp.stack([s[b] for s, b in zip(spread, back)])
-        return means.mean(0), (spreads**2).mean(0)
+    A turn moves the hole with the pixel, so each copy is blind.
+    """
+    rows, columns = inside.shape
+    pad = (0, -rows % GRID), (0, -columns % GRID)
+    # Before the turns, so that the networks' grid lies the same way whatever part of a picture this is.
+    clip, inside = jnp.pad(clip, ((0, 0), *pad, (0, 0))), jnp.pad(inside, pad)
+    orders = [np.asarray(mirror) if turn[0] < 0 and mirror is not None else np.arange(len(clip)) for turn in TURNS]
+    batch = jnp.stack([_turned(clip[order], turn, 1) for order, turn in zip(orders, TURNS)])
+    shown = jnp.stack([_turned(inside, turn, 0) for turn in TURNS])
+    mean, factor = apply(graph, weights, batch, jnp.stack([seen[order] for order in orders]), shown)
+    covariance = factor @ factor.swapaxes(-1, -2)
 
-    # Frame by frame, recomputed in the backward pass: memory stays that of one frame.
-    return jax.lax.map(jax.checkpoint(one), clips)
+    def back(x):
+        copies = [_turned(copy, turn, 1) for copy, turn in zip(x, TURNS)]
+        # Frames estimated together come out in the order of time.
+        copies = [copy[::-1] if turn[0] < 0 and mirror is not None else copy for copy, turn in zip(copies, TURNS)]
+        return jnp.stack(copies).mean(0)[:, :rows, :columns]
 
-
-def _reach(weights) -> int:
-    return weights["average"].shape[0] // 2
+    return back(mean), back(covariance)
 
 
 class Denoiser(eqx.Module):
@@ -76,13 +89,15 @@ class Denoiser(eqx.Module):
     noise
         Noise model, in the movie's units.
     history
-        Blind risk during training, an unbiased estimate of the mean squared error, in squared units of the
-        movie; averages over equal stretches of steps.
+        Blind risk during training on pixels held out of it, an unbiased estimate of the mean squared error, in
+        squared units of the movie; averages over equal stretches of steps.
     graph, network
         Static definition of the network.
+    choice
+        Why this network, in words.
     posterior
         Whether the noisy pixel is put back with the weight that noise and spread give it. Decided by
-        `train`: only for white noise and calibrated spreads.
+        `train`: only if the network cannot predict the noise, and spreads are calibrated.
     reasons
         Why, in words.
     """
@@ -93,14 +108,15 @@ class Denoiser(eqx.Module):
     noise: Gaussian | PoissonGaussian
     history: Float[Array, " stretch"]
     graph: object = eqx.field(static=True, repr=False)
-    network: BlindSpot = eqx.field(static=True)
+    network: Network = eqx.field(static=True)
+    choice: str = eqx.field(static=True)
     posterior: bool = eqx.field(static=True)
     reasons: tuple[str, ...] = eqx.field(static=True)
 
     @property
     def reads(self) -> tuple[int, ...]:
         """Offsets of the recorded frames that go into one clean frame."""
-        return self.network.reads
+        return tuple(sorted({0, *self.network.reads})) if self.posterior else self.network.reads
 
     def blind(self, movie: Movie) -> Movie:
         """The clean movie predicted without the pixel itself: independent of the noise of that pixel.
@@ -110,24 +126,10 @@ class Denoiser(eqx.Module):
         Raises
         ------
         ValueError
-            If the movie is not grey and two-dimensional, or too short for the network.
+            If the movie does not have two space axes, or is too short for the network.
         """
-        check(movie)
-        normal = (movie.frames - self.centre) / self.scale
-        inside: Bool[Array, "row column"] = jnp.asarray(movie.domain.inside)
-        mean, variance = predict(self.graph, self.weights, normal, inside)
-        dtype = movie.frames.dtype
-        frames = (mean * self.scale + self.centre).astype(dtype)
-        return Movie(
-            # Outside the particles the recorded values stay.
-            jnp.where(inside, frames, movie.frames),
-            movie.times,
-            movie.domain,
-            (variance * self.scale**2).astype(dtype),
-            movie.units,
-            self.reads,
-            movie.axis,
-        )
+        mean, covariance = blind_moments(self, movie)
+        return finished(self, movie, mean, covariance, self.network.reads)
 
     def __call__(self, movie: Movie) -> Movie:
         """Denoise a movie: every frame is returned, ends included, with its variance.
@@ -142,36 +144,72 @@ class Denoiser(eqx.Module):
         Raises
         ------
         ValueError
-            If the movie is not grey and two-dimensional, or too short for the network.
+            If the movie does not have two space axes, or is too short for the network.
 
         Notes
         -----
-        The result has read the frames it may later be judged against: see its ``reads``.
+        The result has read the frames it may later be judged against: see its ``reads``. All frames are held at
+        once; `operax.denoise.stream` gives the same in bounded memory.
         """
-        blind = self.blind(movie)
-        return restore(blind, movie, self.noise) if self.posterior else blind
+        mean, covariance = blind_moments(self, movie)
+        if self.posterior:
+            inside, noise = jnp.asarray(movie.domain.inside), with_channels(self.noise, movie)
+            mean, covariance = restore(self, noise, mean, covariance, channels(movie), inside)
+        return finished(self, movie, mean, covariance, self.reads)
 
 
-def variances(blind: Movie, noise: Gaussian | PoissonGaussian) -> tuple[Array, Array]:
-    """Variance s² of the clean value around its prediction, and σ² of the noise on top of it."""
-    if blind.variance is None:
-        raise ValueError("`blind` must have a `variance`, that of the clean value around its prediction; got None.")
-    inside = jnp.asarray(blind.domain.inside)
-    return blind.variance, noise.variance(jnp.where(inside, blind.frames, 0))
-
-
-def restore(blind: Movie, raw: Movie, noise: Gaussian | PoissonGaussian) -> Movie:
-    """Put the noisy pixel back: x̂ = (s² y + σ² μ) / (s² + σ²), with variance s² σ² / (s² + σ²).
-
-    μ and s² are mean and variance of the blind movie, y and σ² = noise.variance(μ) those of the raw one.
-
-    References
-    ----------
-    Laine, Karras, Lehtinen, Aila (2019), arXiv:1901.10277, section 3.
-    """
-    inside = jnp.asarray(blind.domain.inside)
-    spread2, sigma2 = variances(blind, noise)
-    trust = spread2 / (spread2 + sigma2)
+def restore(denoiser, noise, mean, covariance, observed, inside) -> tuple[Array, Array]:
+    """Put noisy values back: mean and covariance in normalised units, ``observed`` and noise in the movie's."""
+    level = jnp.where(inside[..., None], mean, 0) * denoiser.scale + denoiser.centre
+    sigma2 = (noise.variance(level) / denoiser.scale**2).astype(mean.dtype)
     # Recorded values outside may be NaN: replaced before the product, or gradients become NaN inside too.
-    innovation = jnp.where(inside, raw.frames, 0) - jnp.where(inside, blind.frames, 0)
-    return blind.replace(frames=blind.frames + trust * innovation, variance=trust * sigma2)
+    seen = jnp.where(inside[..., None], (observed - denoiser.centre) / denoiser.scale, mean)
+    return restored(mean, covariance, seen.astype(mean.dtype), sigma2)
+
+
+def runs(network, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Clips that together estimate every frame of a movie, and which frames each of them estimates."""
+    table, together = network.clips(count), len(network.targets)
+    first = np.minimum(np.arange(0, count, together), count - together)
+    return table[first], first[:, None] + np.arange(together)
+
+
+@eqx.filter_jit
+def _all(denoiser: Denoiser, frames, inside):
+    clips, when = runs(denoiser.network, len(frames))
+    normal = (frames - denoiser.centre) / denoiser.scale
+
+    def one(index):
+        return estimate(denoiser.graph, denoiser.weights, normal[index], index >= 0, inside, denoiser.network.mirror)
+
+    # Clip by clip, recomputed in the backward pass: memory stays that of one clip.
+    mean, covariance = jax.lax.map(jax.checkpoint(one), jnp.asarray(clips))
+    if len(denoiser.network.targets) == 1:
+        return mean[:, 0], covariance[:, 0]
+    # Runs at the end may overlap: each frame is taken from the first run that has it.
+    _, pick = np.unique(when, return_index=True)
+    return tuple(x.reshape(-1, *x.shape[2:])[pick] for x in (mean, covariance))
+
+
+def blind_moments(denoiser: Denoiser, movie: Movie) -> tuple[Array, Array]:
+    """Blind mean and covariance of every pixel, in normalised units, with a channel axis."""
+    check(movie)
+    return _all(denoiser, channels(movie), jnp.asarray(movie.domain.inside))
+
+
+def finished(denoiser, movie, mean, covariance, reads) -> Movie:
+    """The movie that normalised means and covariances describe."""
+    dtype, inside = movie.frames.dtype, jnp.asarray(movie.domain.inside)[..., None]
+    frames = (mean * denoiser.scale + denoiser.centre).astype(dtype)
+    variance = (jnp.diagonal(covariance, axis1=-2, axis2=-1) * denoiser.scale**2).astype(dtype)
+    # Outside the particles the recorded values stay.
+    frames = jnp.where(inside, frames, channels(movie))
+    return Movie(
+        frames.reshape(movie.frames.shape),
+        movie.times,
+        movie.domain,
+        variance.reshape(movie.frames.shape),
+        movie.units,
+        reads,
+        movie.axis,
+    )

@@ -1,5 +1,7 @@
-"""Train a blind-spot network on the one movie it is to denoise."""
+"""Train a network on the one movie it is to denoise."""
 
+import os
+import time
 from collections.abc import Callable
 
 import equinox as eqx
@@ -7,14 +9,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Key
 
 from .. import noise as noises
 from ..movie import Movie
 from ..noise import Gaussian, PoissonGaussian
-from .assess import calibrated, independent
-from .denoiser import Denoiser, check, neighbours
-from .networks import GRID, BlindSpot, apply
+from . import muon
+from .assess import calibrated
+from .choose import choose, unpredictable
+from .denoiser import Denoiser, Network, check
+from .networks import apply
+from .patches import Data, cut, prepare
+from .store import fingerprint, keep, resume
 
 # Steps between two reports of progress, and behind one entry of the history.
 STRETCH = 25
@@ -22,112 +28,52 @@ STRETCH = 25
 MEMORY = 0.98
 # At most this many frames are looked at to decide whether spreads are calibrated.
 CHECKED = 32
-# One object for all trainings, and rates as data: a new one each time would be compiled each time.
-OPTIMISER = optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_adam(b2=0.99))
+# Seconds between two checkpoints.
+INTERVAL = 20.0
+# Gradients longer than this are shortened to it.
+LONGEST = 1.0
 
 
-class _Data(eqx.Module):
-    """What a training step reads: normalised frames, padded to the patch, and where their pixels count."""
-
-    frames: Float[Array, "time row column"]
-    inside: Array
-    pixels: Array
-    clips: Array
-    noise: Gaussian | PoissonGaussian
-    centre: Float[Array, ""]
-    scale: Float[Array, ""]
-    patch: tuple[int, int] = eqx.field(static=True)
+def _likelihood(error, factor, sigma2):
+    """−2 log N(error; 0, L Lᵀ + σ²), without constants, of every pixel."""
+    if error.shape[-1] == 1:
+        total = factor[..., 0, 0] ** 2 + sigma2[..., 0]
+        return error[..., 0] ** 2 / total + jnp.log(total)
+    total = factor @ factor.swapaxes(-1, -2) + sigma2[..., None] * jnp.eye(error.shape[-1], dtype=error.dtype)
+    root = jnp.linalg.cholesky(total)
+    z = jax.scipy.linalg.solve_triangular(root, error[..., None], lower=True)[..., 0]
+    return jnp.sum(z**2, -1) + 2 * jnp.sum(jnp.log(jnp.diagonal(root, axis1=-2, axis2=-1)), -1)
 
 
-def normalisation(movie: Movie) -> tuple[Array, Array]:
-    """Centre and scale of the values inside: the middle and a quarter of the span of 98 % of them.
-
-    Quantiles, so that a few hot pixels do not squeeze the rest.
-    """
-    low, high = np.quantile(np.asarray(movie.frames)[:, movie.domain.inside], [0.01, 0.99])
-    if not high > low:
-        raise ValueError(
-            f"`movie` is constant ({low:g}) in nearly all its pixels, there is nothing to learn. "
-            "Check the file, or crop to the part that changes."
-        )
-    dtype = movie.frames.dtype
-    return jnp.asarray((low + high) / 2, dtype), jnp.asarray((high - low) / 4, dtype)
-
-
-def _prepare(movie: Movie, noise, network: BlindSpot, size: int) -> _Data:
-    rows, columns = (min(size, n + -n % GRID) for n in movie.domain.shape)
-    patch = (rows, columns)
-    fill = [(0, max(0, p - n)) for p, n in zip(patch, movie.domain.shape)]
-    inside = np.pad(movie.domain.inside, fill)
-    centre, scale = normalisation(movie)
-    frames = jnp.where(jnp.asarray(movie.domain.inside), (movie.frames - centre) / scale, 0)
-
-    def spread_out(leaf):
-        # One number serves every patch; a value for each pixel is padded and cut like the frames.
-        if leaf.size == 1:
-            return leaf.reshape(())
-        return jnp.pad(jnp.broadcast_to(leaf, movie.domain.shape), fill, mode="edge")
-
-    return _Data(
-        jnp.pad(frames, [(0, 0), *fill]).astype(jnp.float32),
-        jnp.asarray(inside),
-        jnp.asarray(np.argwhere(inside)),
-        jnp.asarray(neighbours(len(movie), network.reach)),
-        jax.tree.map(spread_out, noise),
-        centre,
-        scale,
-        patch,
-    )
-
-
-def _patch(data: _Data, key):
-    """A random clip cut out around a random pixel inside, randomly flipped, with mask and noise model."""
-    when, where, how = jax.random.split(key, 3)
-    clip = data.clips[jax.random.randint(when, (), 0, len(data.clips))]
-    around = jax.random.randint(where, (3,), 0, jnp.asarray([len(data.pixels), *data.patch]))
-    corner = data.pixels[around[0]] - around[1:]
-    # dynamic_slice moves corners back into the picture.
-    corner = jnp.clip(corner, 0, jnp.asarray(data.inside.shape) - jnp.asarray(data.patch))
-
-    def cut(picture):
-        return jax.lax.dynamic_slice(picture, corner, data.patch)
-
-    def flip(x):
-        x = jnp.where(turned[0], x[..., ::-1, :], x)
-        return jnp.where(turned[1], x[..., ::-1], x)
-
-    turned = jax.random.bernoulli(how, 0.5, (3,))
-    clip = jnp.where(turned[2], clip[::-1], clip)
-    frames = jax.vmap(lambda i: cut(data.frames[i]))(clip)
-    noise = jax.tree.map(lambda leaf: flip(cut(leaf)) if leaf.ndim else leaf, data.noise)
-    return flip(frames), flip(cut(data.inside)), noise
-
-
-def _loss(weights, graph, data: _Data, frames, inside, noise):
-    """Mean negative log likelihood of the noisy middle pixels, and the blind risk."""
-    mean, spread = apply(graph, weights, frames, inside)
-    observed = frames[:, frames.shape[1] // 2]
+def _loss(weights, graph, data: Data, batch):
+    """Mean negative log likelihood of the noisy targets; blind risk on held-out pixels, as sum and count."""
+    frames, seen, inside, held, noise = batch
+    mean, factor = apply(graph, weights, frames, seen, inside)
+    observed = frames[:, jnp.asarray(data.targets)]
     level = jax.lax.stop_gradient(mean) * data.scale + data.centre
     sigma2 = (jax.vmap(lambda n, x: n.variance(x))(noise, level) / data.scale**2).astype(mean.dtype)
-    total = spread**2 + sigma2
-    error2 = (observed - mean) ** 2
-    count = jnp.sum(inside)
-    likelihood = jnp.sum(jnp.where(inside, error2 / total + jnp.log(total), 0)) / count
-    return likelihood / 2, jnp.sum(jnp.where(inside, error2 - sigma2, 0)) / count
+    used, judged = inside[:, None] & ~held, inside[:, None] & held
+    # Outside, recorded values may be NaN.
+    error = jnp.where(inside[:, None, ..., None], observed - mean, 0)
+    value = jnp.sum(jnp.where(used, _likelihood(error, factor, sigma2), 0)) / jnp.maximum(jnp.sum(used), 1)
+    risk = jnp.sum(jnp.where(judged[..., None], error**2 - sigma2, 0))
+    return value / 2, (risk, jnp.sum(judged) * mean.shape[-1])
 
 
 @eqx.filter_jit
-def _step(carry, key, rate, data: _Data, graph, batch):
+def _step(carry, key, rate, data: Data, graph, size):
     """One optimiser step; also its blind risk, in squared movie units."""
     # A compiled step in a Python loop: inside `lax.scan` the weight gradients of convolutions take seven
     # times as long on a CPU (measured with jax 0.10: 56 ms a step alone, 400 ms in the loop).
     weights, average, state = carry
-    frames, inside, noise = jax.vmap(lambda k: _patch(data, k))(jax.random.split(key, batch))
-    gradient, risk = jax.grad(_loss, has_aux=True)(weights, graph, data, frames, inside, noise)
-    update, state = OPTIMISER.update(gradient, state)
-    weights = jax.tree.map(lambda w, u: (w - rate * u).astype(w.dtype), weights, update)
+    batch = jax.vmap(lambda k: cut(data, k))(jax.random.split(key, size))
+    (value, (risk, count)), gradient = jax.value_and_grad(_loss, has_aux=True)(weights, graph, data, batch)
+    length = optax.global_norm(gradient)
+    gradient = jax.tree.map(lambda g: g * jnp.minimum(1, LONGEST / (length + 1e-12)), gradient)
+    direction, state = muon.step(gradient, state)
+    weights = jax.tree.map(lambda w, d: (w - rate * d).astype(w.dtype), weights, direction)
     average = jax.tree.map(lambda a, w: MEMORY * a + (1 - MEMORY) * w, average, weights)
-    return (weights, average, state), risk * data.scale**2
+    return (weights, average, state), (value, risk * data.scale**2, count)
 
 
 def train(
@@ -135,36 +81,42 @@ def train(
     noise: Gaussian | PoissonGaussian | None = None,
     *,
     key: Key[Array, ""],
-    network: BlindSpot | None = None,
-    steps: int = 600,
-    learning_rate: float = 5e-3,
-    batch: int = 2,
+    network: Network | None = None,
+    steps: int = 400,
+    learning_rate: float = 1e-2,
+    batch: int = 4,
     patch: int = 64,
     progress: Callable[[int, int, float], None] | None = None,
+    checkpoint: str | os.PathLike | None = None,
 ) -> Denoiser:
-    """Train a blind-spot network on one noisy movie, without any clean data.
+    """Train a blind network on one noisy movie, without any clean data.
 
     The noisy pixel is the target, everything around it the input: −log N(y; μ, s² + σ²(μ)) is minimised over
-    random flipped patches, with Adam on a cosine schedule; the weights are averaged over the last steps.
+    random flipped patches, with Muon on a cosine schedule; the weights are averaged over the last steps. One
+    pixel in 23 is never a target and measures the risk.
 
     Parameters
     ----------
     movie
-        Raw grey movie of two space axes, or an energy stack. Pixels outside the particles are ignored.
+        Raw movie of two space axes, or an energy stack; grey or colour. Pixels outside the particles are ignored.
     noise
         Noise model in the movie's units; measured with `operax.noise.estimate` if ``None``.
     key
-        Seed of the first weights and of the patches.
+        Seed of the first weights and of the patches. The same key gives the same bits.
     network
-        The network; by default one that reads five frames on either side, fewer in a short movie.
+        The network; by default the one that `choose` finds for the noise of the movie.
     steps
         Number of optimiser steps. The budget is fixed: the raw loss does not tell when to stop.
     learning_rate
-        Highest step size of Adam.
+        Highest step size.
     batch, patch
         Patches a step, and their size in pixels; smaller movies are taken whole.
     progress
-        Called as ``progress(step, steps, risk)`` every few steps with the blind risk so far.
+        Called as ``progress(step, steps, risk)`` every few steps with the blind risk so far;
+        `operax.denoise.narrate` gives one that prints a line with the time left.
+    checkpoint
+        File in which training is kept, whole at any time. If it is there, training goes on from it and ends with
+        the same bits as one that was never interrupted.
 
     Returns
     -------
@@ -174,16 +126,52 @@ def train(
     Raises
     ------
     ValueError
-        If the movie is not grey and two-dimensional, has fewer than three frames, is constant, or an option
-        is out of range.
+        If the movie does not have two space axes, has fewer than three frames, is constant, an option is out of
+        range, or the checkpoint belongs to another training.
     RuntimeError
-        If the risk stops being finite.
+        If the loss stops being finite.
 
     Notes
     -----
     Times enter only through their order. Noise that is correlated between pixels or frames is learnt as
-    signal: see `assess`.
+    signal unless the network is blind to as much: see `choose` and `assess`.
     """
+    return _trained(movie, noise, None, key, network, steps, learning_rate, batch, patch, progress, checkpoint)
+
+
+def tune(
+    denoiser: Denoiser,
+    movie: Movie,
+    noise: Gaussian | PoissonGaussian | None = None,
+    *,
+    key: Key[Array, ""],
+    steps: int = 100,
+    learning_rate: float = 3e-3,
+    batch: int = 2,
+    patch: int = 64,
+    progress: Callable[[int, int, float], None] | None = None,
+    checkpoint: str | os.PathLike | None = None,
+) -> Denoiser:
+    """Go on training a denoiser on a sister movie: same kind of sample, a fraction of the steps.
+
+    Parameters
+    ----------
+    denoiser
+        Trained on another movie. Its network and weights are taken over; normalisation and noise model are
+        those of the new movie.
+    movie, noise, key, steps, learning_rate, batch, patch, progress, checkpoint
+        As for `train`.
+
+    Raises
+    ------
+    ValueError, RuntimeError
+        As `train`.
+    """
+    network, weights = denoiser.network, denoiser.weights
+    return _trained(movie, noise, weights, key, network, steps, learning_rate, batch, patch, progress, checkpoint)
+
+
+def _trained(movie, noise, weights, key, network, steps, learning_rate, batch, patch, progress, checkpoint):
     check(movie)
     for name, value in (("steps", steps), ("batch", batch), ("patch", patch)):
         if value < 1:
@@ -193,39 +181,52 @@ def train(
     if len(movie) < 3:
         raise ValueError(f"`movie` must have at least 3 frames to predict one from others, got {len(movie)}.")
     noise = noises.estimate(movie) if noise is None else noise
-    network = BlindSpot(reach=min(5, (len(movie) - 1) // 2)) if network is None else network
-    data = _prepare(movie, noise, network, patch + -patch % GRID)
+    # One kind of number for all trainings, so that they share compiled code and come back from a file the same.
+    noise = jax.tree.map(lambda leaf: jnp.asarray(leaf, movie.frames.dtype), noise)
+    why = "given"
+    if network is None:
+        choice = choose(movie)
+        network, why = choice.network, choice.reason
+    data = prepare(movie, noise, network, patch)
     starting, walking = jax.random.split(key)
-    graph, weights = network.build(key=starting)
-    carry = weights, weights, OPTIMISER.init(weights)
-    warm = min(20, steps // 5)
-    rates = optax.warmup_cosine_decay_schedule(0.0, learning_rate, warm, steps, 0.02 * learning_rate)
-    history: list[float] = []
-    risks: list[Array] = []
-    for number, step_key in enumerate(jax.random.split(walking, steps), 1):
-        carry, risk = _step(carry, step_key, rates(number - 1), data, graph, batch)
-        risks.append(risk)
-        if number % STRETCH and number < steps:
-            continue
-        history.append(float(np.mean(risks)))
-        risks.clear()
-        if not np.isfinite(history[-1]):
+    graph, fresh = network.build(data.frames.shape[-1], key=starting)
+    weights = fresh if weights is None else weights
+    carry, history, mark = (weights, weights, muon.begin(weights)), [], ""
+    if checkpoint is not None:
+        mark = fingerprint((data, weights, key), (repr(network), steps, learning_rate, batch))
+        carry, history = resume(checkpoint, mark, carry)
+    rates = optax.warmup_cosine_decay_schedule(0.0, learning_rate, min(20, steps // 5), steps, 0.02 * learning_rate)
+    keys = jax.random.split(walking, steps)
+    done, written = min(len(history) * STRETCH, steps), time.monotonic()
+    while done < steps:
+        stop = min(done + STRETCH, steps)
+        seen = []
+        for number in range(done, stop):
+            carry, found = _step(carry, keys[number], rates(number), data, graph, batch)
+            seen.append(found)
+        values, risks, counts = np.asarray(seen, float).T
+        done = stop
+        if not np.isfinite(values).all():
             raise RuntimeError(
-                f"training diverged before step {number} of {steps}: the risk is not finite. "
+                f"training diverged before step {done} of {steps}: the loss is not finite. "
                 f"Lower `learning_rate` (now {learning_rate:g}), or check the noise model {noise}."
             )
+        history.append(float(risks.sum() / max(counts.sum(), 1)))
+        if checkpoint is not None and (done == steps or time.monotonic() - written > INTERVAL):
+            keep(checkpoint, mark, carry, history)
+            written = time.monotonic()
         if progress is not None:
-            progress(number, steps, history[-1])
-    dtype = movie.frames.dtype
-    blind = Denoiser(carry[1], data.centre, data.scale, noise, jnp.asarray(history, dtype), graph, network, False, ())
-    posterior, reasons = _decide(blind, movie)
-    return Denoiser(blind.weights, blind.centre, blind.scale, noise, blind.history, graph, network, posterior, reasons)
+            progress(done, steps, history[-1])
+    past = jnp.asarray(history, movie.frames.dtype)
+    numbers = carry[1], data.centre, data.scale, noise, past
+    blind = Denoiser(*numbers, graph, network, why, False, ())
+    return Denoiser(*numbers, graph, network, why, *_decide(blind, movie))
 
 
 def _decide(denoiser: Denoiser, movie: Movie) -> tuple[bool, tuple[str, ...]]:
     """Whether the noisy pixel may be put back, and why."""
-    least = 2 * denoiser.network.reach + 1
-    shown = movie[: max(CHECKED, least)]
-    reasons = independent(noises.autocorrelation(movie))
+    least = denoiser.network.clips(len(movie)).shape[1] + 1
+    shown = movie[: max(CHECKED, 2 * least)]
+    reasons = unpredictable(noises.autocorrelation(shown), denoiser.network)
     reasons = reasons or calibrated(denoiser.blind(shown), shown, denoiser.noise)
     return not reasons, reasons

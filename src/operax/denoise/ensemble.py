@@ -1,0 +1,87 @@
+"""Several trainings on one movie, averaged."""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from ..movie import Movie
+from ..noise import Gaussian, PoissonGaussian
+from .denoiser import Denoiser, Network, blind_moments, channels, finished, restore, with_channels
+
+
+class Ensemble(eqx.Module):
+    """The mean of several denoisers trained on one movie with different keys; `ensemble(movie)` gives a `Movie`.
+
+    What a network makes of its first weights and of the order of its patches differs from training to training,
+    and averages out: ``Ensemble(tuple(train(movie, noise, key=k) for k in jax.random.split(key, 3)))``.
+
+    Parameters
+    ----------
+    members
+        From `train`, on one movie and with one network.
+
+    Raises
+    ------
+    ValueError
+        If there is no member, or their networks differ.
+
+    Notes
+    -----
+    Noise that all members learnt by heart does not average out. The variance is the mean of the members', a
+    little too large for their mean.
+    """
+
+    members: tuple[Denoiser, ...] = eqx.field(converter=tuple)
+
+    def __check_init__(self):
+        kinds = {member.network for member in self.members}
+        if len(kinds) != 1:
+            raise ValueError(
+                f"`members` must be denoisers of one network, got {len(self.members)} of {len(kinds)} networks. "
+                "Train them with the same `network=`."
+            )
+
+    @property
+    def network(self) -> Network:
+        """The network of every member."""
+        return self.members[0].network
+
+    @property
+    def noise(self) -> Gaussian | PoissonGaussian:
+        """The noise model of the first member."""
+        return self.members[0].noise
+
+    @property
+    def posterior(self) -> bool:
+        """Whether the noisy pixel is put back: only if every member would."""
+        return all(member.posterior for member in self.members)
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """Offsets of the recorded frames that go into one clean frame."""
+        return tuple(sorted({0, *self.network.reads})) if self.posterior else self.network.reads
+
+    def blind(self, movie: Movie) -> Movie:
+        """The clean movie predicted without the pixel itself, averaged over the members."""
+        return finished(self.members[0], movie, *self._moments(movie), self.network.reads)
+
+    def __call__(self, movie: Movie) -> Movie:
+        """Denoise a movie; see `Denoiser`."""
+        mean, covariance = self._moments(movie)
+        first = self.members[0]
+        if self.posterior:
+            inside, noise = jnp.asarray(movie.domain.inside), with_channels(self.noise, movie)
+            mean, covariance = restore(first, noise, mean, covariance, channels(movie), inside)
+        return finished(first, movie, mean, covariance, self.reads)
+
+    def _moments(self, movie: Movie) -> tuple[Array, Array]:
+        """Mean and covariance in the first member's units."""
+        first = self.members[0]
+        means, covariances = [], []
+        for member in self.members:
+            mean, covariance = blind_moments(member, movie)
+            ratio = member.scale / first.scale
+            means.append(mean * ratio + (member.centre - first.centre) / first.scale)
+            covariances.append(covariance * ratio**2)
+        count = len(self.members)
+        return sum(means[1:], means[0]) / count, sum(covariances[1:], covariances[0]) / count

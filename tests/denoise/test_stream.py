@@ -1,0 +1,49 @@
+"""Piece by piece and tile by tile, the result is that of the whole movie at once."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from operax import noise
+from operax.denoise import UDVD, BlindSpot, Denoiser, stream
+from operax.domain import Domain
+from operax.movie import Movie
+
+
+def untrained(network, movie, posterior):
+    """A denoiser with random weights: what it says is of no use, but depends on all it reads."""
+    graph, weights = network.build(key=jax.random.key(0))
+    weights["heads"]["kernel"] = 0.1 * jax.random.normal(jax.random.key(1), weights["heads"]["kernel"].shape)
+    model = noise.Gaussian(jnp.linspace(0.5, 1.5, movie.domain.shape[1]))
+    return Denoiser(weights, jnp.zeros(()), jnp.ones(()), model, jnp.zeros(1), graph, network, "", posterior, ())
+
+
+@pytest.mark.parametrize(
+    ("network", "posterior", "shape"),
+    [
+        (BlindSpot(2, 2), True, (90, 121)),
+        pytest.param(BlindSpot(2, 2, footprint=(3, None)), False, (150, 61), marks=pytest.mark.slow),
+        pytest.param(UDVD(2, together=3), True, (200, 37), marks=pytest.mark.slow),
+    ],
+)
+def test_tiles_and_pieces_are_the_whole(network, posterior, shape):
+    inside = np.hypot(*np.mgrid[: shape[0], : shape[1]]) > 20
+    frames = np.where(inside, np.random.default_rng(0).standard_normal((7, *shape)), np.nan)
+    movie = Movie(frames.astype(np.float32), np.arange(7.0), Domain(shape, inside=inside), units=("um", "s", "1"))
+    denoiser = untrained(network, movie, posterior)
+    whole = denoiser(movie)
+    pieces = list(stream(denoiser, movie, frames=3, tile=38))
+    assert [len(piece) for piece in pieces] == [3, 3, 1]
+    assert all(p.reads == whole.reads and p.units == whole.units and p.domain == whole.domain for p in pieces)
+    np.testing.assert_array_equal(np.concatenate([p.times for p in pieces]), whole.times)
+    for name in ("frames", "variance"):
+        together = np.concatenate([getattr(p, name) for p in pieces])
+        np.testing.assert_allclose(together[:, inside], getattr(whole, name)[:, inside], atol=1e-6)
+
+
+def test_bad_sizes_are_refused(denoiser, raw):
+    with pytest.raises(ValueError, match="`tile` must be at least 1, got 0"):
+        stream(denoiser, raw, tile=0)
+    with pytest.raises(ValueError, match="`frames` must be at least 1, got -1"):
+        stream(denoiser, raw, frames=-1)
