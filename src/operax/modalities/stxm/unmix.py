@@ -3,6 +3,7 @@
 from itertools import product
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -77,7 +78,7 @@ def _solved(values, variance, rows, count: int):
         used = jnp.asarray([*chosen, *([True] * free)])
         # unused components: a unit row with nothing on the right
         matrix = jnp.where(used[:, None] & used, normal, jnp.eye(count + free))
-        found = jnp.linalg.solve(matrix, jnp.where(used, right, 0)[..., None])[..., 0]
+        found = jnp.einsum("...kl,...l->...k", _inverse(matrix), jnp.where(used, right, 0))
         allowed = jnp.all(found[..., :count] >= 0, -1)
         reached = jnp.where(allowed, jnp.sum(found * right, -1), -jnp.inf)
         if best is None or gain is None:
@@ -87,7 +88,22 @@ def _solved(values, variance, rows, count: int):
             best, gain = jnp.where(better[..., None], found, best), jnp.where(better, reached, gain)
     assert best is not None
     amounts = jnp.moveaxis(best, -1, 0)
-    covariance = jnp.moveaxis(jnp.linalg.inv(normal), (-2, -1), (0, 1))
+    covariance = jnp.moveaxis(_inverse(normal), (-2, -1), (0, 1))
     residual = values - jnp.einsum("ke,k...->e...", rows, amounts)
     misfit = jnp.sum(residual**2 * weight, 0) / max(len(values) - count - free, 1)
     return amounts, covariance, misfit
+
+
+def _inverse(matrices: Float[Array, "*pixels n n"]) -> Float[Array, "*pixels n n"]:
+    """Inverses of many small positive definite matrices, by Gauss–Jordan elimination written out.
+
+    Several batched LAPACK calls in one program waited for each other for ever on two cores, and take longer.
+    """
+    n = matrices.shape[-1]
+    scale = jax.lax.rsqrt(jnp.diagonal(matrices, axis1=-2, axis2=-1))
+    scales = scale[..., :, None] * scale[..., None, :]
+    rows = jnp.concatenate([matrices * scales, jnp.broadcast_to(jnp.eye(n, dtype=matrices.dtype), matrices.shape)], -1)
+    for k in range(n):  # a positive definite matrix needs no pivoting
+        pivot = rows[..., k, :] / rows[..., k, k, None]
+        rows = (rows - rows[..., :, k, None] * pivot[..., None, :]).at[..., k, :].set(pivot)
+    return rows[..., n:] * scales
