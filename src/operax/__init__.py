@@ -11,6 +11,7 @@ from .inference import Blur as Blur
 from .inference import Comparison as Comparison
 from .inference import Correlated as Correlated
 from .inference import Design as Design
+from .inference import Explained as Explained
 from .inference import Fit as Fit
 from .inference import Given as Given
 from .inference import Identified as Identified
@@ -23,10 +24,13 @@ from .inference import Problem as Problem
 from .inference import Profile as Profile
 from .inference import Progress as Progress
 from .inference import Recording as Recording
+from .inference import StartsChecked as StartsChecked
 from .inference import StudentT as StudentT
+from .inference import check_starts as check_starts
 from .inference import compare as compare
 from .inference import design as design
 from .inference import evidence as evidence
+from .inference import explained as explained
 from .inference import fit as fit
 from .inference import fitted as fitted
 from .inference import identify as identify

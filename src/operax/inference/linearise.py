@@ -30,6 +30,17 @@ class NormalEquations(eqx.Module):
         inner = jnp.linalg.solve(self.starts, jnp.swapaxes(self.cross, 1, 2))
         return self.laws - jnp.einsum("wpm,wmq->pq", self.cross, inner)
 
+    def informed(self) -> float:
+        """How many numbers the movies fixed, start states included: unknowns less those the prior holds."""
+        laws = np.linalg.inv(np.asarray(self.schur(), float))
+        fixed = len(laws) - np.trace(laws)
+        for inner, cross in zip(np.asarray(self.starts, float), np.asarray(self.cross, float)):
+            if inner.size:
+                alone = np.linalg.inv(inner)
+                shift = alone @ cross.T
+                fixed += len(inner) - np.trace(alone) - np.trace(shift @ laws @ shift.T)
+        return float(fixed)
+
     def newton_step(self, damping: float) -> tuple[Float[Array, " p"], Float[Array, "window m"]]:
         """Levenberg–Marquardt step: every diagonal entry of the curvature grown by the factor 1 + damping."""
 

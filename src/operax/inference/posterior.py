@@ -12,6 +12,9 @@ from ..physics.equations import AbstractEquation
 from .fit import Fit
 from .problem import Problem
 
+# A combination of numbers is held by the prior if the movie made it less than twice as narrow.
+HELD = 4.0
+
 
 class Posterior(eqx.Module):
     """What the movie and the prior say about an equation.
@@ -105,6 +108,12 @@ def laplace(
     if residual_scale and chi2 > 1:
         scale = np.sqrt(chi2)
         notes.append(f"bands widened {scale:.1f} times because the reduced χ² is {chi2:.1f}")
+    held = int((values < HELD).sum())
+    if held:
+        notes.append(
+            f"the prior, not the movie, holds {held} of {len(values)} combinations of the unknown numbers; `identify` "
+            "names them"
+        )
     normal = jax.random.normal(key, (draws, theta.size), theta.dtype)
     spread = jnp.asarray(vectors / np.sqrt(values) * scale, theta.dtype)
     return Posterior(fit.equation, jax.vmap(unravel)(theta + normal @ spread.T), fit, "laplace", tuple(notes))

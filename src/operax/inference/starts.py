@@ -19,6 +19,8 @@ MOST_MODES = 400
 # The prior amplitude must not yet fall where the frames still have structure: with k_c just where nine tenths of
 # it lie, laws came out wrong by many standard deviations under a perfect χ², see docs/decisions.md.
 STRUCTURE, ROOM = 0.97, 1.5
+# The change of the mean is measured on so many frames.
+DRIFT_FRAMES = 3
 
 
 class Given(eqx.Module):
@@ -77,7 +79,8 @@ def unknown(kind: PreRoll, states: Movie, variance: Float[Array, "time *space"],
     """Resolve a `PreRoll` on frames with noise ``variance``.
 
     The centre and the overall spread are those of the first frames; the guess is their Wiener estimate in the
-    modes.
+    modes. Where the mean changes with time, as under a reaction, the centre is that of ``lead`` earlier, and the
+    prior of the mean is as wide as that change.
     """
     domain = states.domain
     inside = domain.inside
@@ -94,13 +97,36 @@ def unknown(kind: PreRoll, states: Movie, variance: Float[Array, "time *space"],
     amplitude = np.exp(-0.5 * (k / cutoff) ** 2)
     # white pattern cut to these modes would have this spread; twice it keeps the prior from being tight
     amplitude *= 2 * spread / np.sqrt(np.mean(amplitude**2) * len(k))
+    changed = lead * _drift(states, firsts)
+    level = k < 1e-6 * max(cutoff, 1e-300)
+    amplitude = np.where(level, np.hypot(amplitude, 2 * np.abs(changed).max()), amplitude)
     modes = modes * amplitude.reshape(-1, *(1,) * domain.ndim)
     flat = modes[:, inside]
     seen = deviation[:, inside] @ flat.T
     guess = np.linalg.solve(flat @ flat.T + noise * np.eye(len(k)), seen.T).T
-    base = np.where(inside, centre.reshape(-1, *(1,) * domain.ndim), 0) * np.ones(first.shape)
+    before = _earlier(centre, changed)
+    base = np.where(inside, before.reshape(-1, *(1,) * domain.ndim), 0) * np.ones(first.shape)
     dtype = states.frames.dtype
     return Starts(jnp.asarray(base, dtype), jnp.asarray(modes, dtype), jnp.asarray(guess, dtype), lead)
+
+
+def _drift(states: Movie, firsts: tuple[int, ...]) -> Float[np.ndarray, " window"]:
+    """Rate of change of the mean over the first frames of each window, by a straight line."""
+    t = np.asarray(states.times, float)
+    mean = np.asarray(states.frames, float)[:, states.domain.inside].mean(-1)
+    slopes = []
+    for first in firsts:
+        begin = max(0, min(first, len(t) - DRIFT_FRAMES))
+        near = slice(begin, begin + DRIFT_FRAMES)
+        slopes.append(np.polyfit(t[near] - t[begin], mean[near], 1)[0])
+    return np.array(slopes)
+
+
+def _earlier(centre, changed):
+    """The mean before the change; a fraction between 0 and 1 goes no more than half of the way to either."""
+    before = centre - changed
+    fraction = (centre > 0) & (centre < 1)
+    return np.where(fraction, np.clip(before, centre / 2, (1 + centre) / 2), before)
 
 
 def _structure_cutoff(deviation, noise, domain: Domain) -> float:

@@ -5,11 +5,13 @@ save it with ``axes.figure.savefig(path)``. No global style is changed.
 """
 
 from .curves import band, front, history, laws, predicted_against_measured, profiles
+from .designs import design
 from .frames import movie, residuals
 from .style import png
 
 __all__ = [
     "band",
+    "design",
     "front",
     "history",
     "laws",

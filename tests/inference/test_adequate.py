@@ -1,0 +1,78 @@
+"""Wrong physics and start states that are too smooth are found out; right ones pass."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import operax as ox
+from operax import laws
+from operax.inference.linearise import NormalEquations
+
+
+def test_the_right_equation_passes(solved):
+    problem, best = solved
+    found = ox.explained(best, problem)
+    assert found.passed
+    assert found.ratio == pytest.approx(1, abs=0.4)
+    assert "nothing smooth is left" in str(found)
+    assert len(found.by_frame) == len(problem.data)
+
+
+@pytest.fixture(scope="module")
+def constant(line):
+    """A quiet movie of D = 2 + c, explained with a constant D."""
+    _, clean, _, _ = line
+    noise = ox.noise.Gaussian(0.002)
+    quiet = clean.replace(frames=noise.sample(clean.frames, key=jax.random.key(4)))
+    problem = ox.Problem(quiet, None, noise)
+    return problem, ox.fit(ox.Diffusion(laws.positive(2.0, factor=2)), problem)
+
+
+def test_a_wrong_equation_is_found_out_even_where_the_noise_is_overestimated(constant):
+    problem, best = constant
+    found = ox.explained(best, problem)
+    assert not found.passed
+    assert "misses something" in str(found)
+    assert found.wavelength > 4
+    loud = eqx.tree_at(lambda p: p.variance, problem, 4 * problem.variance)
+    assert ox.explained(best, loud).pvalue == pytest.approx(found.pvalue, rel=1e-6)
+
+
+def test_start_modes_that_suffice_pass_and_too_few_are_found_out(line, solved, unknown):
+    problem, best = solved
+    enough = ox.check_starts(best, problem)
+    assert enough.passed, str(enough)
+    _, _, noisy, noise = line
+    few = ox.Problem(noisy, None, noise, start=ox.PreRoll(cutoff=0.25))
+    assert few.starts.modes.shape[0] < problem.starts.modes.shape[0]
+    found = ox.check_starts(ox.fit(unknown, few), few)
+    assert not found.passed
+    assert "take a larger `PreRoll(cutoff=...)`" in str(found)
+
+
+def test_given_starts_have_no_modes_to_check(line, solved):
+    _, _, noisy, noise = line
+    with pytest.raises(ValueError, match="start modes are checked where start states are a `PreRoll`"):
+        ox.check_starts(solved[1], ox.Problem(noisy, None, noise, start=ox.Given()))
+
+
+def test_informed_numbers_are_counted():
+    """Of two laws and one start coordinate, the trace of I − H⁻¹."""
+    root = np.random.default_rng(0).normal(size=(3, 3))
+    full = root @ root.T + np.eye(3)
+    normal = NormalEquations(
+        jnp.asarray(full[:2, :2]), jnp.asarray(full[None, :2, 2:]), jnp.asarray(full[None, 2:, 2:]), jnp.zeros(2),
+        jnp.zeros((1, 1)),
+    )  # fmt: skip
+    assert normal.informed() == pytest.approx(3 - np.trace(np.linalg.inv(full)))
+
+
+def test_a_posterior_says_that_the_prior_holds_a_number(solved):
+    problem, best = solved
+    assert ox.laplace(best, problem, key=jax.random.key(0), draws=10).notes == ()
+    numbers = jnp.diag(jnp.array([50.0, 1.5])), 0 * best.normal.cross
+    weak = eqx.tree_at(lambda f: (f.normal.laws, f.normal.cross), best, numbers)
+    (note,) = ox.laplace(weak, problem, key=jax.random.key(0), draws=10).notes
+    assert note.startswith("the prior, not the movie, holds 1 of 2 combinations")
