@@ -170,7 +170,7 @@ def check_starts(fit: Fit, problem: Problem | Sequence[Problem]) -> StartsChecke
         If start states are given, or every mode of the domain is in use.
     """
     problems = together(problem)
-    larger = tuple(_enlarged(p) for p in problems)
+    larger = tuple(p if p.starts.lead == 0 else _enlarged(p) for p in problems)
     before, after = (max(p.starts.modes.shape[0] for p in some) for some in (problems, larger))
     if min(p.starts.lead for p in problems) == 0 or after == before:
         raise ValueError(
