@@ -15,9 +15,9 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-import denoise_movies as movies
 import jax
 import numpy as np
+from denoising import movies
 
 from operax import Domain, Movie, denoise
 from operax.io import replacing
@@ -80,7 +80,7 @@ def peer(python, name, noisy, clean, sigma, steps) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "in.npz", Path(folder) / "out.npz"
         np.savez(source, noisy=noisy, sigma=sigma, gain=movies.GAIN, steps=steps)
-        command = [python, str(HERE / "denoise_peers.py"), name, str(source), str(target)]
+        command = [python, str(HERE / "denoising" / "peers.py"), name, str(source), str(target)]
         environment = os.environ | {"PYTHONPATH": "", "OMP_NUM_THREADS": str(os.cpu_count())}
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:

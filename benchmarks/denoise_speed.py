@@ -1,7 +1,7 @@
 """Milliseconds of a training step and of a denoised megapixel, beside the same network in PyTorch.
 
-Run ``python benchmarks/denoise_speed.py --torch PYTHON [--rounds 5]``. Ours and theirs take turns on the same cores; a
-round gives one ratio of medians, the table the median of the ratios. Writes results/denoise_speed.json.
+Run ``python benchmarks/denoise_speed.py [--torch PYTHON] [--rounds 5]``. Ours and theirs take turns on the same cores;
+a round gives one ratio of medians, the table the median of the ratios. Writes results/denoise_speed.json.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def ours(movie, batch) -> list[float]:
 
 
 def theirs(python, batch) -> list[float]:
-    command = [python, str(HERE / "denoise_torch.py"), *map(str, (REACH, WIDTH, batch, PATCH, STEPS + 10))]
+    command = [python, str(HERE / "denoising" / "network.py"), *map(str, (REACH, WIDTH, batch, PATCH, STEPS + 10))]
     done = subprocess.run(command, env=os.environ | {"PYTHONPATH": ""}, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)[10:]
 
@@ -59,23 +59,23 @@ def inference(movie) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--torch", required=True, help="Python interpreter with PyTorch")
+    parser.add_argument("--torch", default="", help="Python interpreter with PyTorch; ours alone without it")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     frames = np.random.default_rng(0).standard_normal((32, 96, 96)).astype(np.float32)
     movie = Movie(frames, np.arange(32.0), Domain((96, 96)))
     found: dict = {"batches": {}, "load": os.getloadavg()[0], "cores": os.cpu_count()}
     for batch in (2, 4):
-        rounds = [
-            (float(np.median(ours(movie, batch))), float(np.median(theirs(options.torch, batch))))
-            for _ in range(options.rounds)
-        ]
-        speed = float(np.median([b / a for a, b in rounds]))
-        best = [float(min(side)) for side in zip(*rounds)]
-        found["batches"][batch] = {"ms a step (ours, PyTorch)": rounds, "our speed over PyTorch's": speed}
-        print(
-            f"batch {batch} × {PATCH}²: best {best[0]:.1f} ms, PyTorch {best[1]:.1f} ms; median speed ratio {speed:.2f}"
-        )
+        mine, other = [], []
+        for _ in range(options.rounds):
+            mine.append(float(np.median(ours(movie, batch))))
+            other += [float(np.median(theirs(options.torch, batch)))] if options.torch else []
+        found["batches"][batch] = {"ms a step": mine, "PyTorch, ms a step": other}
+        print(f"batch {batch} × {PATCH}²: {np.median(mine):.1f} ms a step, at best {min(mine):.1f} ms")
+        if other:
+            ratio = float(np.median([b / a for a, b in zip(mine, other)]))
+            found["batches"][batch]["our speed over PyTorch's"] = ratio
+            print(f"  PyTorch {np.median(other):.1f} ms, at best {min(other):.1f} ms; median speed ratio {ratio:.2f}")
     found["seconds a megapixel-frame"] = min(inference(movie) for _ in range(2))
     print(f"inference, four turned copies: {found['seconds a megapixel-frame']:.1f} s a megapixel-frame")
     found["versions"] = {name: version(name) for name in ("operax", "jax", "jaxlib")}

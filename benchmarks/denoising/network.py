@@ -1,6 +1,6 @@
-"""The default network of operax in PyTorch, one optimiser step at a time: the yardstick of denoise_speed.py.
+"""The default network of operax in PyTorch, one optimiser step at a time: the yardstick of ../denoise_speed.py.
 
-``python denoise_torch.py REACH WIDTH BATCH PATCH STEPS`` prints the milliseconds of each step as JSON.
+``python network.py REACH WIDTH BATCH PATCH STEPS`` prints the milliseconds of each step as JSON.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""Denoisers of other authors on one movie; run by denoise.py in an interpreter that has them.
+"""Denoisers of other authors on one movie; run by ../denoise.py in an interpreter that has them.
 
-``python denoise_peers.py NAME IN.npz OUT.npz``: IN holds ``noisy`` (time, row, column), ``sigma``, ``gain`` (units per
+``python peers.py NAME IN.npz OUT.npz``: IN holds ``noisy`` (time, row, column), ``sigma``, ``gain`` (units per
 count, 0 where noise is not counting noise) and ``steps`` for those that train; OUT gets ``frames`` and ``seconds``.
 CONTRIBUTING.md says how to install them. None is a dependency.
 """
