@@ -3,6 +3,8 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .small import solved
+
 
 def restored(
     mean: Float[Array, "*pixel channel"],
@@ -25,6 +27,6 @@ def restored(
         return mean + trust * (observed - mean), (trust * sigma2)[..., None]
     total = covariance + sigma2[..., None] * jnp.eye(mean.shape[-1], dtype=mean.dtype)
     # Σ and N are symmetric: the solve gives the transpose of Σ (Σ + N)⁻¹.
-    gain = jnp.linalg.solve(total, covariance).swapaxes(-1, -2)
+    gain = solved(total, covariance)[0].swapaxes(-1, -2)
     change = (gain @ (observed - mean)[..., None])[..., 0]
     return mean + change, covariance - gain @ covariance

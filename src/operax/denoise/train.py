@@ -20,6 +20,7 @@ from .choose import choose, unpredictable
 from .denoiser import Denoiser, Network, check
 from .networks import apply
 from .patches import Data, cut, prepare
+from .small import solved
 from .store import fingerprint, keep, resume
 
 # Steps between two reports of progress, and behind one entry of the history.
@@ -40,9 +41,8 @@ def _likelihood(error, factor, sigma2):
         total = factor[..., 0, 0] ** 2 + sigma2[..., 0]
         return error[..., 0] ** 2 / total + jnp.log(total)
     total = factor @ factor.swapaxes(-1, -2) + sigma2[..., None] * jnp.eye(error.shape[-1], dtype=error.dtype)
-    root = jnp.linalg.cholesky(total)
-    z = jax.scipy.linalg.solve_triangular(root, error[..., None], lower=True)[..., 0]
-    return jnp.sum(z**2, -1) + 2 * jnp.sum(jnp.log(jnp.diagonal(root, axis1=-2, axis2=-1)), -1)
+    weighed, logarithm = solved(total, error[..., None])
+    return jnp.sum(error * weighed[..., 0], -1) + logarithm
 
 
 def _loss(weights, graph, data: Data, batch):
