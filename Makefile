@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test slow lint bench docs clean
+.PHONY: demo test slow lint bench calibrate docs clean
 
 demo: .venv/.base
 	$(BIN)/operax demo
@@ -21,6 +21,11 @@ lint: .venv/.lint
 
 bench: .venv/.base
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+# SIZE experiments a case: whether error bars hold
+SIZE ?= 200
+calibrate: .venv/.base
+	$(BIN)/python benchmarks/calibrate.py --size $(SIZE)
 
 docs: .venv/.docs
 	$(BIN)/sphinx-build -W -b html docs docs/_build/html

@@ -7,7 +7,10 @@ from . import noise as noise
 from . import synth as synth
 from .domain import Domain as Domain
 from .inference import LBFGS as LBFGS
+from .inference import BlockBootstrap as BlockBootstrap
 from .inference import Blur as Blur
+from .inference import Bootstrap as Bootstrap
+from .inference import Calibrated as Calibrated
 from .inference import Comparison as Comparison
 from .inference import Correlated as Correlated
 from .inference import Design as Design
@@ -23,12 +26,15 @@ from .inference import PreRoll as PreRoll
 from .inference import Problem as Problem
 from .inference import Profile as Profile
 from .inference import Progress as Progress
+from .inference import Randomised as Randomised
 from .inference import Recording as Recording
 from .inference import StartsChecked as StartsChecked
 from .inference import StudentT as StudentT
 from .inference import check_starts as check_starts
+from .inference import calibrate as calibrate
 from .inference import compare as compare
 from .inference import design as design
+from .inference import ensemble as ensemble
 from .inference import evidence as evidence
 from .inference import explained as explained
 from .inference import fit as fit
@@ -38,6 +44,7 @@ from .inference import invariants as invariants
 from .inference import laplace as laplace
 from .inference import multistart as multistart
 from .inference import profile as profile
+from .inference import propagate as propagate
 from .inference import refit as refit
 from .inference import sample as sample
 from .io import info as info

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Key
 
 from ..physics.equations import AbstractEquation
 from .fit import Fit
+from .influence import sandwich
 from .problem import Problem
 
 # A combination of numbers is held by the prior if the movie made it less than twice as narrow.
@@ -29,6 +30,8 @@ class Posterior(eqx.Module):
         How the draws were made, in words.
     notes
         What to know before believing them.
+    found
+        What else the method found, by name.
     """
 
     best: AbstractEquation
@@ -36,6 +39,7 @@ class Posterior(eqx.Module):
     fit: Fit
     method: str = eqx.field(static=True)
     notes: tuple[str, ...] = eqx.field(default=(), static=True)
+    found: dict[str, Array] = eqx.field(default_factory=dict)
 
     def __call__(self, quantity: Callable[[AbstractEquation], Array]) -> Float[Array, "draw *shape"]:
         """A quantity for every draw, e.g. ``posterior(lambda e: e.diffusivity(c))``."""
@@ -51,6 +55,7 @@ class Posterior(eqx.Module):
         """Draws, optimum and diagnostics by name, for `operax.save`."""
         arrays = {"start_coordinates": np.asarray(self.fit.starts), "history": np.asarray(self.fit.history)}
         arrays["chi2"] = np.asarray(self.fit.chi2)
+        arrays |= {f"found/{name}": np.asarray(values) for name, values in self.found.items()}
         for tree, kind in ((self.draws, "draws"), (self.best, "best")):
             for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
                 arrays[f"{kind}{jax.tree_util.keystr(path)}"] = np.asarray(leaf)
@@ -69,6 +74,7 @@ def laplace(
     key: Key[Array, ""],
     draws: int = 1000,
     residual_scale: bool = False,
+    block: tuple[int, ...] | None = None,
 ) -> Posterior:
     """Gaussian posterior from the Gauss–Newton curvature at the optimum, start states marginalised.
 
@@ -83,18 +89,25 @@ def laplace(
     residual_scale
         Widen every band by √χ² where the reduced χ² exceeds one, for an equation that does not explain the
         movie down to its noise. A stopgap: residuals of a wrong equation are correlated, which this ignores.
+    block
+        Where the noise model is doubted: frames and pixels along every space axis of blocks, e.g. ``(1, 8, 8)``,
+        larger than residuals are correlated. The width of bands then comes from how residuals differ between
+        blocks (the sandwich covariance), whatever spread or correlation the model states.
 
     Raises
     ------
     RuntimeError
         If the curvature is not positive, so that there is no Gaussian.
+    ValueError
+        If ``block`` does not fit the movie, or is given with ``residual_scale``.
 
     Notes
     -----
     Exact for a linear problem. Where draws reach into curvature of the posterior the bands are too narrow or
     lopsided; compare with `sample`. With `Given` starts that carry noise the bands are far too narrow.
     """
-    del problem
+    if block is not None and residual_scale:
+        raise ValueError("`block` takes the spread from the residuals already; leave out `residual_scale`.")
     theta, unravel = jax.flatten_util.ravel_pytree(fit.equation)
     values, vectors = np.linalg.eigh(np.asarray(fit.normal.schur(), float))
     if not values.min() > 0:
@@ -114,6 +127,11 @@ def laplace(
             f"the prior, not the movie, holds {held} of {len(values)} combinations of the unknown numbers; `identify` "
             "names them"
         )
+    root = vectors / np.sqrt(values) * scale
+    if block is not None:
+        values, vectors = np.linalg.eigh(sandwich(fit, problem, block))
+        root = vectors * np.sqrt(np.maximum(values, 0))
+        notes.append(f"sandwich covariance from blocks of {block}")
     normal = jax.random.normal(key, (draws, theta.size), theta.dtype)
-    spread = jnp.asarray(vectors / np.sqrt(values) * scale, theta.dtype)
+    spread = jnp.asarray(root, theta.dtype)
     return Posterior(fit.equation, jax.vmap(unravel)(theta + normal @ spread.T), fit, "laplace", tuple(notes))

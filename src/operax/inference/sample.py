@@ -18,7 +18,7 @@ from .problem import Problem, together
 MOST_DOUBLINGS = 5
 
 
-def _factor(normal: NormalEquations) -> np.ndarray:
+def joint_factor(normal: NormalEquations) -> np.ndarray:
     """A square root of the joint Laplace covariance of laws and start coordinates."""
     windows, p, m = normal.cross.shape
     joint = np.zeros((p + windows * m,) * 2)
@@ -84,7 +84,7 @@ def sample(
     theta, unravel = jax.flatten_util.ravel_pytree(fit.equation)
     p, shape = theta.size, fit.starts.shape
     centre = jnp.concatenate([theta, fit.starts.ravel().astype(theta.dtype)])
-    factor = jnp.asarray(_factor(fit.normal), theta.dtype)
+    factor = jnp.asarray(joint_factor(fit.normal), theta.dtype)
     problems = together(problem)
     # reverse derivatives need a number of steps that is fixed
     plans = tuple(eqx.tree_at(lambda p: p.steps, plan, int(plan.steps)) for plan in fit.plans)
