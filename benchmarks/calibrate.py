@@ -22,7 +22,7 @@ COMPOSITIONS = jnp.array([0.3, 0.5, 0.7])
 NAMES = ("D(0.3)", "D(0.5)", "D(0.7)")
 DOMAIN = ox.Domain((PIXELS,), 1.0)
 UNKNOWN = ox.Diffusion(laws.positive(2.0, factor=1.5) * laws.Exp(laws.Legendre(1, 0.4)))
-SMOOTH = ox.denoise.TemporalMean(3)
+SMOOTH = ox.denoise.TemporalMean(3, ox.noise.Gaussian(0.05))  # only its mean is used
 # Coordinates of two laws that differ, in the prior's units: one rises with c, one falls.
 TRUTHS = {"rising": (0.5, 1.0), "falling": (-0.5, -1.0)}
 CASES = ("prior 0.03", "prior 0.07", "rising 0.03", "falling 0.07")

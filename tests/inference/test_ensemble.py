@@ -127,7 +127,7 @@ def test_a_resumed_run_computes_what_is_missing_and_ends_with_the_same_bits(solv
     assert np.array_equal(flat(again), flat(posterior))
     assert file_of(folder, 40).stat().st_mtime_ns == untouched
     with pytest.raises(ValueError, match="is a member of another ensemble"):
-        ox.ensemble(best, problem, key=jax.random.key(4), size=SIZE, batch=BATCH, method=HEALTHY, folder=folder)
+        ox.ensemble(best, problem, key=jax.random.key(4), **settings)
 
 
 def test_an_executor_gives_the_same_bits_as_no_executor(solved, randomised):

@@ -32,7 +32,7 @@ def problem_of(raw, noise, denoiser):
 @pytest.fixture(scope="module")
 def propagated(given):
     equation, clean, noise = given
-    denoiser = ox.denoise.TemporalMean(3)
+    denoiser = ox.denoise.TemporalMean(3, noise)
     raw = noisy(clean, noise, jax.random.key(1))
     problem = problem_of(raw, noise, denoiser)
     best = ox.fit(equation, problem, method=ox.LevenbergMarquardt(tolerance=1e-8))
@@ -89,9 +89,9 @@ def test_what_cannot_be_propagated_is_refused(given, propagated):
     _, clean, noise = given
     raw, problem, _, best, _ = propagated
     with pytest.raises(ValueError, match="`raw` must be the movie that the problem judges by"):
-        ox.propagate(best, problem, ox.denoise.TemporalMean(3), clean, key=KEY)
+        ox.propagate(best, problem, ox.denoise.TemporalMean(3, noise), clean, key=KEY)
     with pytest.raises(ValueError, match="are not what `denoiser` makes of `raw`"):
-        ox.propagate(best, problem, ox.denoise.TemporalMean(5), raw, key=KEY)
+        ox.propagate(best, problem, ox.denoise.TemporalMean(5, noise), raw, key=KEY)
     with pytest.raises(ValueError, match="`pairs` at least 2"):
         ox.propagate(best, problem, None, raw, key=KEY, pairs=1)
     heavy = ox.Problem(raw, None, ox.StudentT(noise), start=ox.Given())

@@ -118,7 +118,8 @@ def begun(point: Point, problems: tuple[Problem, ...]) -> Point:
 
 def excess(value: float, problems: tuple[Problem, ...]) -> float:
     """The unit of gains: where the equation does not explain the movie down to its noise, what is left over."""
-    return max(1.0, 2 * value / sum(problem.scored for problem in problems))
+    # the first part of a window may hold nothing but frames that its given start has read
+    return max(1.0, 2 * value / max(1, sum(problem.scored for problem in problems)))
 
 
 def ended(point: Point, promised: float, goal: float, most: int, hopeless: bool) -> str | None:

@@ -66,6 +66,20 @@ class Posterior(eqx.Module):
             "notes": "\n".join(self.notes),
         }
 
+    def as_draws(self) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, str]]:
+        """Draws by name as (chain, draw, ...), for `operax.save` to netCDF."""
+        chains = len(np.unique(np.asarray(self.found["chain"]))) if "chain" in self.found else 1
+        tables: dict[str, dict[str, np.ndarray]] = {"posterior": {}}
+        for path, leaf in jax.tree_util.tree_leaves_with_path(self.draws):
+            tables["posterior"][jax.tree_util.keystr(path).strip(".")] = np.asarray(leaf)
+        if "diverging" in self.found:
+            tables["sample_stats"] = {"diverging": np.asarray(self.found["diverging"])}
+        split = {
+            group: {name: values.reshape(chains, -1, *values.shape[1:]) for name, values in table.items()}
+            for group, table in tables.items()
+        }
+        return split, {"method": self.method, "notes": "\n".join(self.notes), "created_by": "operax"}
+
 
 def laplace(
     fit: Fit,

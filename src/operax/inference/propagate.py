@@ -108,7 +108,8 @@ def propagate(
     fit, problem
         The fit, and what it was fitted to.
     denoiser
-        What made the problem's ``states`` from ``raw``; ``None`` where they are the raw frames.
+        What made the problem's ``states`` from ``raw``, as a function that can be differentiated; ``None`` where they
+        are the raw frames.
     raw
         The raw movie.
     key

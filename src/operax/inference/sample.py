@@ -109,11 +109,11 @@ def sample(
 
         return jax.lax.scan(one, state, jax.random.split(draw_key, draws))[1]
 
-    kept, divergent, cut = [], 0, 0
+    kept, divergent, cut = [], [], 0
     for chain, chain_key in enumerate(jax.random.split(key, chains)):
         positions, diverged, longest = run(chain_key, problems, plans)
         kept.append(np.asarray(positions))
-        divergent += int(diverged.sum())
+        divergent.append(np.asarray(diverged))
         cut += int(longest.sum())
         if progress is not None:
             progress(chain + 1, chains)
@@ -123,7 +123,8 @@ def sample(
         jax.vmap(unravel)(jnp.asarray(stacked.reshape(-1, p))),
         fit,
         "NUTS",
-        _diagnosis(jnp.asarray(stacked), divergent, cut),
+        _diagnosis(jnp.asarray(stacked), int(np.sum(divergent)), cut),
+        {"chain": jnp.repeat(jnp.arange(chains), draws), "diverging": jnp.asarray(np.concatenate(divergent))},
     )
 
 

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 from ..movie import Movie
-from . import arrays, fits, hdf5, pictures, tiff, video, xim
+from . import arrays, fits, hdf5, netcdf, pictures, tiff, video, xim
 from .recording import Recording
 from .settle import settle
 
@@ -52,6 +52,13 @@ class AsArrays(Protocol):
     """A result that can be stored: ``as_arrays`` gives named arrays, and named attributes."""
 
     def as_arrays(self) -> tuple[Mapping[str, np.ndarray], Mapping[str, str | int | float]]: ...
+
+
+@runtime_checkable
+class AsDraws(Protocol):
+    """A result with draws: ``as_draws`` gives arrays (chain, draw, ...) by group and name, and what is said of them."""
+
+    def as_draws(self) -> tuple[Mapping[str, Mapping[str, np.ndarray]], Mapping[str, str]]: ...
 
 
 def load(
@@ -131,13 +138,13 @@ def load(
 
 
 def save(path: str | os.PathLike, result: Movie | AsArrays | Iterator[Movie]) -> None:
-    """Write a movie to .h5 or .tif, or a posterior to .h5, whole or not at all.
+    """Write a movie to .h5 or .tif, or a posterior to .h5 or .nc, whole or not at all.
 
     An iterator of successive parts of one movie is written to .h5 part by part, so that the whole need never be
     in memory.
 
     HDF5 keeps everything and reads back exactly. TIFF keeps frames, axes, pixel size and times for other
-    programs to show, and warns of what it cannot keep.
+    programs to show, and warns of what it cannot keep. NetCDF (.nc) holds the draws of a posterior as ArviZ opens them.
 
     Raises
     ------
@@ -159,8 +166,10 @@ def save(path: str | os.PathLike, result: Movie | AsArrays | Iterator[Movie]) ->
             hdf5.write_arrays(path, *result.as_arrays())
     elif suffix in SUFFIXES["TIFF"] and isinstance(result, Movie):
         tiff.write_movie(path, result)
+    elif suffix == ".nc" and isinstance(result, AsDraws):
+        netcdf.write_draws(path, *result.as_draws())
     else:
-        kinds = ".h5 or .tif" if isinstance(result, Movie) else ".h5"
+        kinds = ".h5 or .tif" if isinstance(result, Movie) else ".h5 or .nc" if isinstance(result, AsDraws) else ".h5"
         raise ValueError(f"a {type(result).__name__} is written to {kinds}, got `path` {os.fspath(path)!r}.")
 
 
