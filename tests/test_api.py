@@ -128,6 +128,7 @@ NAMES = [
     "plot.band",
     "plot.design",
     "plot.movie",
+    "plot.influence",
     "plot.residuals",
     "synth.cahn_hilliard",
     "synth.lfp_stxm",

@@ -6,7 +6,7 @@ save it with ``axes.figure.savefig(path)``. No global style is changed.
 
 from .curves import band, front, history, laws, predicted_against_measured, profiles
 from .designs import design
-from .frames import movie, residuals
+from .frames import influence, movie, residuals
 from .style import png
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "design",
     "front",
     "history",
+    "influence",
     "laws",
     "movie",
     "png",

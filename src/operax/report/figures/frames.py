@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from jaxtyping import Array, Float
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, FigureBase
@@ -16,6 +17,8 @@ from .style import POINTS, SHOWN, WIDTH, labelled, literal, moment, picked, valu
 
 # Residuals are shown to this many standard deviations of the noise.
 DEVIATIONS = 4.0
+# The scale of an influence ends where all but this part of the values lie.
+BEYOND = 0.005
 
 
 def movie(
@@ -86,6 +89,41 @@ def residuals(
     reach = DEVIATIONS if large < 2 * DEVIATIONS else np.ceil(large)
     # a movie must be finite, and masked pixels are not: painted as arrays
     return _paint({name: predicted}, figure, frames, Normalize(-reach, reach), "RdBu_r", "residual / σ", {name: z})
+
+
+def influence(
+    maps: Mapping[str, Float[Array, "time *space"]],
+    raw: Movie,
+    figure: FigureBase | None = None,
+    *,
+    frames: Sequence[int] | None = None,
+) -> FigureBase:
+    """Draw how far each raw value moves a law, as `propagate` finds it, on one scale centred at zero.
+
+    Parameters
+    ----------
+    maps
+        Change of a law with every raw value, by the law's name: a row of ``posterior.found["influence"]``, or a
+        combination of its rows.
+    raw
+        The movie the values belong to.
+    figure, frames
+        As for `movie`.
+
+    Raises
+    ------
+    ValueError
+        If there is no map, or one has another shape than the movie's frames.
+    """
+    arrays = {name: np.asarray(values, float) for name, values in maps.items()}
+    wrong = [values.shape for values in arrays.values() if values.shape != raw.frames.shape]
+    if not arrays or wrong:
+        raise ValueError(f"`maps` must hold arrays of the frames' shape {raw.frames.shape}, got {wrong or 'none'}.")
+    inside = np.broadcast_to(raw.domain.inside, raw.frames.shape)
+    reach = max(float(np.quantile(np.abs(values[inside]), 1 - BEYOND)) for values in arrays.values()) or 1.0
+    shown = {name: np.where(inside, values, np.nan) for name, values in arrays.items()}
+    movies = dict.fromkeys(maps, raw)
+    return _paint(movies, figure, frames, Normalize(-reach, reach), "RdBu_r", "change of the law with a value", shown)
 
 
 def _alike(movies: Mapping[str, Movie]) -> Movie:
