@@ -193,6 +193,8 @@ def test_what_cannot_be_an_ensemble_is_refused(solved, line):
     _, _, noisy, noise = line
     with pytest.raises(ValueError, match="`size` must be at least 2"):
         ox.ensemble(best, problem, key=KEY, size=1)
+    with pytest.raises(ValueError, match="`batch` must be a multiple of the 2 devices that share it, got 3"):
+        ox.ensemble(best, problem, key=KEY, batch=3, devices=jax.devices() * 2)
     with pytest.raises(ValueError, match="`block` must hold positive whole numbers"):
         ox.BlockBootstrap((1, 0))
     with pytest.raises(ValueError, match="one length for each axis of the frames"):

@@ -67,11 +67,11 @@ def ensemble(
     devices
         Devices that share the members of a batch when they are fitted here; default JAX's first.
     folder
-        Where each member is written as it finishes. A run that was stopped computes only what is missing, and
-        ends with the same numbers.
+        Where each member is written as it finishes. A run that was stopped computes only what is missing, and with
+        the same ``batch`` ends with the same bits.
     batch
         Members fitted side by side in one program: default as many as fit into 1 GiB here, and one with an executor.
-        It decides the last bits.
+        It decides the last bits of each member, nothing more.
     steps, tolerance
         Most steps of a member, and the gain in log posterior at which it has converged: a further step of gain g
         would move no law by more than √(2g) posterior standard deviations.
@@ -102,6 +102,8 @@ def ensemble(
             f"`size` must be at least 2, `steps`, `batch` and `tolerance` positive, got {size}, {steps}, {batch}, "
             f"{tolerance}."
         )
+    if batch is not None and devices and batch % len(devices):
+        raise ValueError(f"`batch` must be a multiple of the {len(devices)} devices that share it, got {batch}.")
     for one in problems:
         method.check(one)
     if folder is not None:
@@ -110,7 +112,7 @@ def ensemble(
     best = equation if isinstance(equation, Fit) else fit(equation, problems, checkpoint=checkpoint)
     shared = prepared(best, problems, key, method, steps, tolerance)
     batch = batch or (1 if executor is not None else _batch(best, problems, size, len(devices)))
-    mark = _mark(best, problems, shared, batch)
+    mark = _mark(best, problems, shared)
     found = {} if folder is None else kept(folder, mark, size)
     lost: dict[int, str] = {}
     # a batch is repeated as a whole, so that it is the same program on the same numbers as before
@@ -160,11 +162,11 @@ def _batch(best: Fit, problems, size: int, devices: int) -> int:
     return share * min(most, -(-size // share))
 
 
-def _mark(best: Fit, problems, shared: Shared, batch: int) -> str:
+def _mark(best: Fit, problems, shared: Shared) -> str:
     digest = hashlib.sha256(fingerprint(best.equation, problems, shared.perturbation).encode())
     for leaf in jax.tree.leaves((shared.seed, best.starts, shared.plans, shared.perturbation)):
         digest.update(np.asarray(leaf).tobytes())
-    digest.update(f"{shared.generator} {shared.steps} {shared.tolerance} {batch}".encode())
+    digest.update(f"{shared.generator} {shared.steps} {shared.tolerance}".encode())
     return digest.hexdigest()
 
 
