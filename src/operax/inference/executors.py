@@ -47,22 +47,31 @@ def outcomes(
     # arrays of numpy keep their precision on the way into a process that does not know of it yet
     sent = jax.tree.map(lambda x: np.asarray(x) if isinstance(x, jax.Array) else x, shared)
     futures: dict[Future, tuple[int, ...]] = {executor.submit(work, sent, b, (), double): b for b in batches}
+    died: BaseException | None = None
     try:
         for future in as_completed(futures):
-            yield futures[future], _outcome(future)
+            try:
+                outcome = _outcome(future)
+            except (BrokenExecutor, CancelledError) as error:
+                # others may have finished before: what they found is kept first
+                died = error
+                continue
+            yield futures[future], outcome
     finally:
         for future in futures:
             future.cancel()
+    if died is not None:
+        raise RuntimeError(
+            f"the executor's processes have died ({type(died).__name__}: {died}); members that had finished are "
+            "kept where `folder` was given, and the same call with a new executor goes on from them."
+        ) from died
 
 
 def _outcome(future: Future) -> Outcome:
     try:
         return future.result()
-    except (BrokenExecutor, CancelledError) as error:
-        raise RuntimeError(
-            f"the executor's processes have died ({type(error).__name__}: {error}); members that had finished are "
-            "kept where `folder` was given, and the same call with a new executor goes on from them."
-        ) from error
+    except (BrokenExecutor, CancelledError):
+        raise
     # what could not be sent, or came back from a worker as an exception
     except Exception as error:
         return f"{type(error).__name__}: {error}"
