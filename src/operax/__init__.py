@@ -30,8 +30,8 @@ from .inference import Randomised as Randomised
 from .inference import Recording as Recording
 from .inference import StartsChecked as StartsChecked
 from .inference import StudentT as StudentT
-from .inference import check_starts as check_starts
 from .inference import calibrate as calibrate
+from .inference import check_starts as check_starts
 from .inference import compare as compare
 from .inference import design as design
 from .inference import ensemble as ensemble

@@ -4,9 +4,9 @@ from .adequate import Explained as Explained
 from .adequate import StartsChecked as StartsChecked
 from .adequate import check_starts as check_starts
 from .adequate import explained as explained
-from .descent import AbstractMethod as AbstractMethod
 from .calibration import Calibrated as Calibrated
 from .calibration import calibrate as calibrate
+from .descent import AbstractMethod as AbstractMethod
 from .design import Design as Design
 from .design import Recording as Recording
 from .design import design as design
