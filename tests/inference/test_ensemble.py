@@ -54,20 +54,6 @@ class Dying(Executor):
 
 
 @pytest.fixture(scope="module")
-def small():
-    """Diffusion with D = 2 on a line of 16 pixels, start unknown: noisy movie, noise, problem, fit."""
-    domain = ox.Domain((16,), 1.0)
-    x = domain.centres()[0]
-    waves = jnp.exp(-2.0 * (jnp.pi / 16 * jnp.array([1, 3])) ** 2 * 0.5 * jnp.arange(6.0)[:, None])
-    shapes = jnp.stack([0.3 * jnp.cos(jnp.pi * x / 16), 0.2 * jnp.cos(3 * jnp.pi * x / 16)])
-    clean = ox.Movie(0.5 + waves @ shapes, 0.5 * jnp.arange(6.0), domain)
-    noise = ox.noise.Gaussian(0.02)
-    noisy = clean.replace(frames=noise.sample(clean.frames, key=jax.random.key(1)))
-    problem = ox.Problem(noisy, None, noise, start=ox.PreRoll(cutoff=0.6))
-    return clean, noisy, noise, problem, ox.fit(ox.Diffusion(ox.laws.positive(2.0, factor=2)), problem)
-
-
-@pytest.fixture(scope="module")
 def solved(small):
     return small[3:]
 
@@ -137,16 +123,8 @@ def test_a_resumed_run_computes_what_is_missing_and_ends_with_the_same_bits(solv
     for number in (3, 7):
         file_of(folder, number).unlink()
     done = []
-    again = ox.ensemble(
-        best,
-        problem,
-        key=KEY,
-        size=SIZE,
-        batch=BATCH,
-        method=HEALTHY,
-        folder=folder,
-        progress=lambda n, of: done.append((n, of)),
-    )
+    settings = {"size": SIZE, "batch": BATCH, "method": HEALTHY, "folder": folder}
+    again = ox.ensemble(best, problem, key=KEY, progress=lambda n, of: done.append((n, of)), **settings)
     assert done == [(SIZE, SIZE)]
     assert np.array_equal(flat(again), flat(posterior))
     assert file_of(folder, 40).stat().st_mtime_ns == untouched

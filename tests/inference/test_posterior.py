@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import operax as ox
-from operax.inference.influence import sandwich
 
 
 def test_laplace_draws_have_the_schur_covariance(solved):
@@ -64,30 +63,3 @@ def test_a_posterior_is_saved_and_read_back(solved, tmp_path):
     assert len(kept) == len(jax.tree.leaves(posterior.draws))
     assert attributes["method"] == "laplace"
     assert jnp.asarray(arrays["history"]).shape == best.history.shape
-
-
-def test_the_sandwich_is_the_plain_covariance_where_the_noise_model_is_right(solved):
-    problem, best = solved
-    plain = np.linalg.inv(np.asarray(best.normal.schur()))
-    found = sandwich(best, problem, (1, 2))
-    # 150 blocks know a standard deviation within a tenth
-    assert np.sqrt(np.diag(found)) == pytest.approx(np.sqrt(np.diag(plain)), rel=0.3)
-
-
-def test_the_sandwich_does_not_care_for_the_stated_noise(solved, line, unknown):
-    """Noise stated half too large: laws hardly move, the plain band is half too wide, the sandwich is not."""
-    problem, best = solved
-    wide = ox.Problem(line[2], None, ox.noise.Gaussian(0.03))
-    again = ox.refit(best, wide)
-    right, wrong = (np.sqrt(np.diag(sandwich(f, p, (1, 2)))) for f, p in ((best, problem), (again, wide)))
-    assert wrong[0] == pytest.approx(right[0], rel=0.25)
-    plain = np.sqrt(np.linalg.inv(np.asarray(again.normal.schur()))[0, 0])
-    assert plain > 1.2 * wrong[0]
-    bands = ox.laplace(again, wide, key=jax.random.key(0), draws=4000, block=(1, 2))
-    assert np.std(np.asarray(jax.tree.leaves(bands.draws)[0])) == pytest.approx(wrong[0], rel=0.1)
-    with pytest.raises(ValueError, match="one positive length for each axis of the frames"):
-        sandwich(best, problem, (1, 2, 2))
-    with pytest.raises(ValueError, match="leaves 2 blocks for 2 unknown numbers"):
-        sandwich(best, problem, (10, 15))
-    with pytest.raises(ValueError, match="leave out `residual_scale`"):
-        ox.laplace(best, problem, key=jax.random.key(0), block=(1, 2), residual_scale=True)
