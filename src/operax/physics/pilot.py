@@ -17,6 +17,8 @@ MOST_STEPS = 2**14
 # The linear part may be made this many times larger where trial runs are not finite: a run that strays meets larger
 # coefficients than were allowed for.
 MOST_ROOM = 16.0
+# A composition beyond this many times the start's is that of a run that blew up and was stopped by the last frame.
+STRAYED = 1e6
 
 
 def suitable(equation: AbstractEquation, geometry: AbstractTransform) -> tuple[AbstractStepper, ...]:
@@ -93,13 +95,16 @@ def _halve(equation, c0, times, geometry, tolerance, stepper) -> tuple[StepPlan 
     longest = float(np.max(np.diff(np.asarray(times)) / np.asarray(legs)))
     gain = 2 ** stepper.order(None) - 1
     rounding = 100 * float(jnp.finfo(c0.dtype).eps)
-    range_, room, steps, error = reachable(c0[inside]), 1.0, 1, np.inf
-    accepted, coarse = None, None
+    possible = range_ = reachable(c0[inside])
+    room, steps, error, accepted, coarse = 1.0, 1, np.inf, None, None
+    strayed = STRAYED * max(1.0, float(jnp.abs(possible).max()))
     while steps <= MOST_STEPS:
         frozen = room * linear_part(equation, geometry, times, range_, longest / steps, stepper.share)
         plan = StepPlan(legs, steps, frozen, stepper)
         fine = _pilot(equation, geometry, eqx.tree_at(lambda p: p.steps, plan, jnp.asarray(steps)), c0, times)
-        if not bool(jnp.isfinite(fine).all()):
+        if not bool((jnp.abs(fine) < strayed).all()):
+            # what a tame run spanned may have been too little, what a wild one spanned says nothing
+            range_ = spanned(jnp.concatenate([range_, possible]), 0.0)
             room, accepted, coarse, error = min(2 * room, MOST_ROOM), None, None, np.inf
         else:
             if coarse is not None:
@@ -113,6 +118,6 @@ def _halve(equation, c0, times, geometry, tolerance, stepper) -> tuple[StepPlan 
                 accepted = plan if error / expected <= tolerance else None
                 if accepted is not None and (error < before < np.inf or error <= rounding):
                     return accepted, error
-            range_, coarse = spanned(fine[:, inside], 0.05), fine
+            range_, coarse, room = spanned(fine[:, inside], 0.05), fine, 1.0
         steps *= 2
     return None, error
