@@ -83,7 +83,7 @@ def train(
     key: Key[Array, ""],
     network: Network | None = None,
     steps: int = 400,
-    learning_rate: float = 1e-2,
+    learning_rate: float = 2e-3,
     batch: int = 4,
     patch: int = 64,
     progress: Callable[[int, int, float], None] | None = None,
