@@ -42,5 +42,6 @@ def denoiser(raw, calls):
         network=BlindSpot(reach=3, width=8),
         steps=150,
         batch=2,
+        learning_rate=1e-2,  # short training
         progress=lambda *call: calls.append(call),
     )
