@@ -16,7 +16,7 @@ from .transforms import AbstractTransform, ConjugateGradients, transform
 MOST_STEPS = 2**14
 # The linear part may be made this many times larger where trial runs are not finite: a run that strays meets larger
 # coefficients than were allowed for.
-MOST_ROOM = 16.0
+MOST_ROOM = 256.0
 # A composition beyond this many times the start's is that of a run that blew up and was stopped by the last frame.
 STRAYED = 1e6
 
@@ -107,9 +107,11 @@ def _halve(equation, c0, times, geometry, tolerance, stepper) -> tuple[StepPlan 
             range_ = spanned(jnp.concatenate([range_, possible]), 0.0)
             room, accepted, coarse, error = min(2 * room, MOST_ROOM), None, None, np.inf
         else:
+            # with the start: a run may begin far from where its legs end, or end in nothing
+            visited = jnp.concatenate([c0[None], fine])[:, inside]
             if coarse is not None:
                 # of each field about its own mean: species may differ by more than they vary
-                spread = float(jnp.sqrt(jnp.mean(jnp.var(fine[:, inside], (0, 1))))) or 1.0
+                spread = float(jnp.sqrt(jnp.mean(jnp.var(visited, (0, 1))))) or 1.0
                 worst = jnp.mean((fine - coarse)[:, inside].reshape(len(fine), -1) ** 2, -1).max()
                 before, error = error, float(jnp.sqrt(worst)) / spread
                 if accepted is not None and error < before and error <= tolerance:
@@ -118,6 +120,6 @@ def _halve(equation, c0, times, geometry, tolerance, stepper) -> tuple[StepPlan 
                 accepted = plan if error / expected <= tolerance else None
                 if accepted is not None and (error < before < np.inf or error <= rounding):
                     return accepted, error
-            range_, coarse, room = spanned(fine[:, inside], 0.05), fine, 1.0
+            range_, coarse, room = spanned(visited, 0.05), fine, 1.0
         steps *= 2
     return None, error
