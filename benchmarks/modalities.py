@@ -8,16 +8,14 @@ machine.
 
 import argparse
 import json
-import os
-import platform
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import imageio.v3 as imageio
 import jax
 import jax.numpy as jnp
 import numpy as np
+import timing
 from scipy.ndimage import gaussian_filter
 from skimage.restoration import denoise_nl_means
 
@@ -270,7 +268,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
-    path = HERE / "results" / "modalities.json"
+    path = timing.RESULTS / "modalities.json"
     kept = json.loads(path.read_text()) if path.exists() else {}
     for name in asked.only:
         if name in RECORDED and not (asked.data / RECORDED[name]).is_dir():
@@ -283,16 +281,9 @@ def main() -> None:
         for label, row in found["rows"].items():
             print(f"  {label:24s}" + "  ".join(f"{k} {v:.4g}" for k, v in row.items()))
         print("  " + "; ".join(f"{k}: {v}" for k, v in found.items() if k != "rows" and v != ""))
-        found["versions"] = {"python": platform.python_version()} | {p: version(p) for p in PACKAGES}
-        found["machine"] = {
-            "processor": platform.processor() or platform.machine(),
-            "cores": os.cpu_count(),
-            "backend": jax.default_backend(),
-        }
-        kept[name] = found
-        path.parent.mkdir(exist_ok=True)
+        kept[name] = found | timing.circumstances(PACKAGES)
         with replacing(path) as temporary:
-            Path(temporary).write_text(json.dumps(kept, indent=2) + "\n")
+            temporary.write_text(json.dumps(kept, indent=1) + "\n")
     print(f"\nwritten to {path.parent.name}/{path.name}")
 
 

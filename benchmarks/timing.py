@@ -62,12 +62,16 @@ def save(path: Path, record: dict, packages: tuple[str, ...]) -> None:
     """Write a record as JSON, with versions and machine."""
     from operax.io import replacing
 
-    record = record | {
+    with replacing(path) as fresh:
+        fresh.write_text(json.dumps(record | circumstances(packages), indent=1) + "\n")
+
+
+def circumstances(packages: tuple[str, ...]) -> dict:
+    """Versions of packages and the machine: what a record, or one section of it, was measured with."""
+    return {
         "versions": {package: _version(package) for package in packages},
         "machine": {"platform": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
     }
-    with replacing(path) as fresh:
-        fresh.write_text(json.dumps(record, indent=1) + "\n")
 
 
 def _processor() -> str:

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ...denoise.small import solved
+
 # All subsets of components are tried: 2^n solutions of a pixel.
 MOST = 6
 
@@ -95,15 +97,8 @@ def _solved(values, variance, rows, count: int):
 
 
 def _inverse(matrices: Float[Array, "*pixels n n"]) -> Float[Array, "*pixels n n"]:
-    """Inverses of many small positive definite matrices, by Gauss–Jordan elimination written out.
-
-    Several batched LAPACK calls in one program waited for each other for ever on two cores, and take longer.
-    """
-    n = matrices.shape[-1]
+    """Inverses of many small positive definite matrices, brought to a unit diagonal first."""
     scale = jax.lax.rsqrt(jnp.diagonal(matrices, axis1=-2, axis2=-1))
     scales = scale[..., :, None] * scale[..., None, :]
-    rows = jnp.concatenate([matrices * scales, jnp.broadcast_to(jnp.eye(n, dtype=matrices.dtype), matrices.shape)], -1)
-    for k in range(n):  # a positive definite matrix needs no pivoting
-        pivot = rows[..., k, :] / rows[..., k, k, None]
-        rows = (rows - rows[..., :, k, None] * pivot[..., None, :]).at[..., k, :].set(pivot)
-    return rows[..., n:] * scales
+    unit = jnp.broadcast_to(jnp.eye(matrices.shape[-1], dtype=matrices.dtype), matrices.shape)
+    return solved(matrices * scales, unit)[0] * scales
