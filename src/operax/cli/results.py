@@ -14,10 +14,10 @@ from ..metrics import Calibration, Whiteness
 from ..noise import Correlation
 from ..physics import AbstractEquation
 from ..physics.plan import StepPlan
-from ..physics.steppers import ETDRK4, Rosenbrock
+from ..physics.steppers import ETDRK2, ETDRK4, SBDF2, Rosenbrock, SemiImplicitEuler
 
 NORMAL = ("laws", "cross", "starts", "gradient_laws", "gradient_starts")
-STEPPERS = {stepper.__name__: stepper() for stepper in (ETDRK4, Rosenbrock)}
+STEPPERS = {stepper.__name__: stepper() for stepper in (ETDRK4, ETDRK2, SBDF2, Rosenbrock, SemiImplicitEuler)}
 SPREADS = ("mean", "variance", "levels", "binned_mean", "binned_variance", "covered")
 
 
