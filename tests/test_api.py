@@ -1,6 +1,8 @@
 """The public names, and the script of the main job as a user writes it."""
 
 import inspect
+import subprocess
+import sys
 
 import diffrax
 import jax
@@ -166,10 +168,30 @@ def test_public_name_exists_and_is_documented(name):
 
 def test_all_that_is_public_is_listed():
     modules = {name.split(".")[0] for name in NAMES if "." in name}
-    found = {name for name in vars(ox) if not name.startswith("_")}
     listed = {name for name in NAMES if "." not in name} | modules
-    # rooms that come into the namespace because Python puts imported subpackages there
-    assert found - listed <= {"cli", "domain", "inference", "io", "movie", "physics"}
+    # rooms that scripts may reach into
+    assert set(dir(ox)) - listed <= {"cli", "domain", "inference", "io", "movie", "physics"}
+    assert set(dir(ox)) == set(ox.__all__)
+
+
+def test_a_name_that_is_not_public_is_refused_as_by_any_module():
+    with pytest.raises(AttributeError, match="module 'operax' has no attribute 'nonsense'"):
+        _ = ox.nonsense
+
+
+def test_importing_the_package_imports_nothing_heavy_and_a_room_hides_no_verb():
+    code = """
+import sys
+import operax as ox
+heavy = {"jax", "numpy", "typer", "matplotlib"} & set(sys.modules)
+assert not heavy, heavy
+import operax.report
+assert callable(ox.report), "the verb, not the room of its name"
+from operax.report import plot
+assert ox.plot is plot
+assert ox.io.load is ox.load
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
 def test_signatures_that_scripts_rely_on():
