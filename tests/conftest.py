@@ -1,7 +1,25 @@
-"""Every test runs in double precision and draws without a screen."""
+"""Every test runs in double precision and draws without a screen; real recordings come from outside the repository."""
+
+from pathlib import Path
 
 import jax
 import matplotlib
+import pytest
 
 jax.config.update("jax_enable_x64", True)
 matplotlib.use("Agg")
+
+REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "real"
+
+
+@pytest.fixture(scope="session")
+def real():
+    """Path of a real recording; the test is skipped where the recordings are not there."""
+
+    def find(name):
+        path = REAL / name
+        if not path.exists():
+            pytest.skip(f"real recording {name} is not on this machine")
+        return path
+
+    return find

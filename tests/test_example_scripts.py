@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
-REAL = ROOT.parent / "shared" / "data" / "real"
 
 
 def script(name):
@@ -17,21 +16,15 @@ def script(name):
     return module
 
 
-def recorded(name):
-    if not (REAL / name).is_dir():
-        pytest.skip(f"real recording {name} is not on this machine")
-    return REAL / name
-
-
 @pytest.mark.slow
-def test_stxm_maps(tmp_path):
-    found = script("stxm_maps").main(recorded("stxm_fe_l23_als"), tmp_path / "a.png")
+def test_stxm_maps(tmp_path, real):
+    found = script("stxm_maps").main(real("stxm_fe_l23_als"), tmp_path / "a.png")
     assert found.names == ("reduced", "oxidized")
     assert (tmp_path / "a.png").stat().st_size > 10_000
 
 
-def test_optical_flakes(tmp_path):
-    chances = script("optical_flakes").main(recorded("optical_graphene_flakes"), tmp_path / "a.png")
+def test_optical_flakes(tmp_path, real):
+    chances = script("optical_flakes").main(real("optical_graphene_flakes"), tmp_path / "a.png")
     layers = np.asarray(chances.frames[0]).argmax(-1)
     assert (layers == 0).mean() > 0.7
     # the picture's largest flake is two layers thick

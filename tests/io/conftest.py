@@ -1,27 +1,10 @@
-"""Movies and real recordings that the tests of input and output share."""
-
-from pathlib import Path
+"""Movies that the tests of input and output share."""
 
 import numpy as np
 import pytest
 
 from operax.domain import Domain
 from operax.movie import Movie
-
-REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "real"
-
-
-@pytest.fixture
-def real():
-    """Path of a real recording; the test is skipped where the recordings are not there."""
-
-    def find(name):
-        path = REAL / name
-        if not path.exists():
-            pytest.skip(f"real recording {name} is not on this machine")
-        return path
-
-    return find
 
 
 @pytest.fixture

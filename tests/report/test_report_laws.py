@@ -92,5 +92,7 @@ def test_limits_name_the_gauge_and_what_fixes_it():
     assert "scale is fixed by κ, taken as known" in said
     assert "(aM, μₕ/a, κ/a)" in said
     unknown = CahnHilliard(mobility, laws.Legendre(2), laws.positive(1e-3, factor=2))
-    assert "neither M, μₕ nor κ was given as known" in " ".join(limits(unknown, SPREAD, c))
+    assert "the priors alone hold it" in " ".join(limits(unknown, SPREAD, c))
+    ideal = CahnHilliard(mobility, laws.RegularSolution(laws.Unknown(3, 1)), laws.positive(1e-3, factor=2))
+    assert "fixed by known parts of these laws, such as an ideal-mixing term" in " ".join(limits(ideal, SPREAD, c))
     assert "cannot be told apart" in " ".join(limits(Diffusion(mobility), SPREAD, c))

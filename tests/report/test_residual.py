@@ -1,4 +1,3 @@
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -6,10 +5,9 @@ import pytest
 
 from operax.domain import Domain
 from operax.inference import Problem
-from operax.inference.linearise import NormalEquations
 from operax.movie import Movie
 from operax.noise import Gaussian
-from operax.report.residual import effective_unknowns, judged, matching, misfit, standardised, white
+from operax.report.residual import judged, matching, misfit, standardised, white
 
 
 def movie(frames, times=None, inside=None, **more):
@@ -67,28 +65,8 @@ def test_data_of_a_problem_carries_the_variance_it_was_judged_by(raw, noise):
     np.testing.assert_allclose(variance[5], 1e-4, rtol=1e-5)
 
 
-def test_effective_unknowns_count_what_the_movie_fixed(posterior):
-    # two laws, three windows of four start modes, as one curvature matrix with the prior's identity in it
-    rng = np.random.default_rng(0)
-    jacobian = np.zeros((30, 14))
-    jacobian[:, :2] = rng.normal(size=(30, 2))
-    for w in range(3):
-        jacobian[10 * w : 10 * w + 10, 2 + 4 * w : 6 + 4 * w] = 0.5 * rng.normal(size=(10, 4))
-    whole = jacobian.T @ jacobian + np.eye(14)
-    blocks = [slice(2 + 4 * w, 6 + 4 * w) for w in range(3)]
-    normal = NormalEquations(
-        jnp.asarray(whole[:2, :2]),
-        jnp.stack([jnp.asarray(whole[:2, b]) for b in blocks]),
-        jnp.stack([jnp.asarray(whole[b, b]) for b in blocks]),
-        jnp.zeros(2),
-        jnp.zeros((3, 4)),
-    )
-    fit = eqx.tree_at(lambda f: f.normal, posterior.fit, normal)
-    assert effective_unknowns(fit) == pytest.approx(14 - np.trace(np.linalg.inv(whole)), rel=1e-4)
-
-
 def test_misfit_of_a_true_equation_is_one(posterior, problem):
     value, scatter = misfit(posterior.fit, problem)
     assert abs(value - 1) < 4 * scatter
     laws_and_modes = posterior.fit.normal.laws.shape[0] + posterior.fit.starts.size
-    assert 1 < effective_unknowns(posterior.fit) < laws_and_modes
+    assert 1 < posterior.fit.normal.informed() < laws_and_modes

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..inference import Posterior
-from ..physics import AbstractEquation, CahnHilliard, Diffusion
+from ..physics import AbstractEquation, CahnHilliard, Diffusion, gauge_directions
 
 Quantity = Callable[[AbstractEquation, Array], Array]
 
@@ -209,17 +209,14 @@ def _gauge(equation: CahnHilliard) -> str:
     parts = {"M(c)": equation.mobility, "μₕ(c)": equation.potential, "κ": equation.kappa}
     known = [name for name, law in parts.items() if not jax.tree.leaves(law)]
     said = (
-        "A movie is the same under (M, μₕ, κ) → (aM, μₕ/a, κ/a), and μₕ has a free constant, so "
-        "absolute values "
-        "rest on what was given. "
+        "A movie is the same under (M, μₕ, κ) → (aM, μₕ/a, κ/a), and μₕ has a free constant, so absolute values rest "
+        "on what was given. "
     )
-    if known:
+    if len(gauge_directions(equation)):
+        said += "Here nothing that was given as known fixes the scale: the priors alone hold it. "
+    elif known:
         fixed = " and ".join(known)
         said += f"Here the scale is fixed by {fixed}, taken as known: an error of it is in no band. "
     else:
-        said += (
-            "Here neither M, μₕ nor κ was given as known: the scale is held by known parts of these laws, "
-            "such as an "
-            "ideal-mixing term in kT, and by their priors. "
-        )
+        said += "Here the scale is fixed by known parts of these laws, such as an ideal-mixing term in kT. "
     return said + "The products D = M μₕ′ and M κ do not depend on that choice."

@@ -105,23 +105,6 @@ def white(z: Float[np.ndarray, "time *space"]) -> Verdict:
     return Verdict(found.verdict, found.white)
 
 
-def effective_unknowns(fit: Fit) -> float:
-    """How many numbers the movie really fixed: unknowns, start states included, less those the prior holds.
-
-    p − tr(H⁻¹), with H the Gauss–Newton curvature in coordinates whose prior is standard normal.
-    """
-    n = fit.normal
-    starts, cross = np.asarray(n.starts, float), np.asarray(n.cross, float)
-    laws = np.linalg.inv(np.asarray(n.schur(), float))
-    fixed = len(laws) - np.trace(laws)
-    for inner, c in zip(starts, cross):
-        if inner.size:
-            alone = np.linalg.inv(inner)
-            shift = alone @ c.T
-            fixed += len(inner) - np.trace(alone) - np.trace(shift @ laws @ shift.T)
-    return float(fixed)
-
-
 def misfit(fit: Fit, problem: Problem) -> tuple[float, float]:
     """χ² per degree of freedom, values scored less numbers fixed, and its expected scatter around one.
 
@@ -130,7 +113,7 @@ def misfit(fit: Fit, problem: Problem) -> tuple[float, float]:
     ValueError
         If the fit has as many unknowns as values.
     """
-    free = problem.scored - effective_unknowns(fit)
+    free = problem.scored - fit.normal.informed()
     if not free >= 1:
         raise ValueError(
             f"{problem.scored} values were scored but {problem.scored - free:.0f} numbers were fitted, so "
