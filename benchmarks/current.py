@@ -7,21 +7,17 @@ currents from 0.001 to 0.3 of either sign, rough states between 0.02 and 0.98 an
 """
 
 import argparse
-import json
-import os
-import platform
 import statistics
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import timing
 
 import operax as ox
-from operax.io import replacing
 
 PACKAGES = ("operax", "jax", "jaxlib", "equinox", "numpy")
 CURRENTS = [sign * size for size in (1e-3, 1e-2, 0.1, 0.3) for sign in (1, -1)]
@@ -74,6 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=101)
+    parser.add_argument("--out", type=Path, help="where the figures go instead of results/current.json")
     chosen = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     rows = []
@@ -83,14 +80,8 @@ def main() -> None:
             row = {"kinetics": name, "geometry": place, **one(kinetics, domain, chosen.repeats)}
             rows.append(row)
             print(f"{name:>22} {place:>9} {row['error']:9.1e} {row['cost']:6.2f}", flush=True)
-    record = {
-        "settings": vars(chosen),
-        "rows": rows,
-        "versions": {name: version(name) for name in PACKAGES},
-        "machine": {"platform": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
-    }
-    with replacing(Path(__file__).parent / "results" / "current.json") as path:
-        path.write_text(json.dumps(record, indent=2) + "\n")
+    out = chosen.out or timing.RESULTS / "current.json"
+    timing.save(out, {"settings": {"size": chosen.size, "repeats": chosen.repeats}, "rows": rows}, PACKAGES)
 
 
 if __name__ == "__main__":

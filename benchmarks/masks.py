@@ -4,16 +4,12 @@ Run ``python benchmarks/masks.py [--across 48 64] [--quick]``. Three outlines (a
 a real LiFePO4 platelet where its recording is found) carry diffusion and phase separation; all runs take the same
 steps of SBDF2. The smoothed boundary solves ψ ∂c/∂t = ∇·(ψ M ∇μ), μ = μ_h − (κ/ψ) ∇·(ψ ∇c), with d the distance to
 the mask's rim, ψ = ½ (1 − tanh(d/ξ)) and ξ in pixels. The second table follows the first radial mode of a disc, whose
-answer is known: error, and what of it varies around the rings. Results go to results/masks.json beside this script.
+answer is known: error, and what of it varies around the rings. Results go to results/masks.json.
 """
 
 import argparse
 import itertools
-import json
-import os
-import platform
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import equinox as eqx
@@ -25,9 +21,9 @@ import scipy.ndimage
 import scipy.sparse
 import scipy.sparse.linalg
 import scipy.special
+import timing
 
 import operax as ox
-from operax.io import replacing
 from operax.physics.plan import StepPlan, trajectory
 from operax.physics.transforms import ConjugateGradients
 
@@ -182,6 +178,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--across", type=int, nargs="+", default=[48, 64])
     parser.add_argument("--quick", action="store_true", help="the disc and diffusion alone, 24 pixels across")
+    parser.add_argument("--out", type=Path, help="where the figures go instead of results/masks.json")
     parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
     chosen = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
@@ -216,11 +213,8 @@ def main() -> None:
         "settings": {"across": across, "quick": chosen.quick, "finer": FINER},
         "outlines": rows,
         "radial": rings,
-        "versions": {name: version(name) for name in PACKAGES},
-        "machine": {"platform": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
     }
-    with replacing(Path(__file__).parent / "results" / ("masks_quick.json" if chosen.quick else "masks.json")) as path:
-        path.write_text(json.dumps(record, indent=2) + "\n")
+    timing.save(chosen.out or timing.RESULTS / "masks.json", record, PACKAGES)
 
 
 if __name__ == "__main__":

@@ -7,18 +7,14 @@ pixels are halved. ``extrapolated`` is 4/3 of the finest minus 1/3 of the one be
 """
 
 import argparse
-import json
-import os
-import platform
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import jax
 import numpy as np
+import timing
 
 import operax as ox
-from operax.io import replacing
 
 PACKAGES = ("operax", "jax", "jaxlib", "equinox", "numpy")
 SIDE = 200.0
@@ -74,6 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pixels", type=int, nargs="+", default=[200, 400])
     parser.add_argument("--dt", type=float, default=0.2)
+    parser.add_argument("--out", type=Path, help="where the figures go instead of results/pfhub.json")
     chosen = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     rows = []
@@ -99,14 +96,8 @@ def main() -> None:
             off = distances(limit, boundary, finest)
             rows.append({"boundary": boundary, "pixels": "extrapolated", "energies": limit, "per_cent_off": off})
             print(f"{boundary:>9} {'limit':>6} {'':>5}   " + " ".join(f"{x:9.4f}" for x in off.values()), flush=True)
-    record = {
-        "settings": vars(chosen),
-        "runs": rows,
-        "versions": {name: version(name) for name in PACKAGES},
-        "machine": {"platform": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
-    }
-    with replacing(Path(__file__).parent / "results" / "pfhub.json") as path:
-        path.write_text(json.dumps(record, indent=2) + "\n")
+    out = chosen.out or timing.RESULTS / "pfhub.json"
+    timing.save(out, {"settings": {"pixels": chosen.pixels, "dt": chosen.dt}, "runs": rows}, PACKAGES)
 
 
 if __name__ == "__main__":

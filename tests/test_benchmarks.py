@@ -39,7 +39,7 @@ def test_time_at_an_error_that_no_number_of_steps_reaches_is_infinite(time_at):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("script", ["solve", "gradient", "steps"])
+@pytest.mark.parametrize("script", ["solve", "gradient", "steps", "masks"])
 def test_script_runs_at_toy_size(script, tmp_path):
     out = tmp_path / "out.json"
     subprocess.run(

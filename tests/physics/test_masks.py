@@ -25,7 +25,9 @@ run = eqx.filter_jit(trajectory)
 def benchmark():
     spec = importlib.util.spec_from_file_location("masks", ROOT / "benchmarks" / "masks.py")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "benchmarks"))  # where it finds the module beside it
+        spec.loader.exec_module(module)
     return module
 
 
