@@ -11,11 +11,9 @@ from .semilinear import AbstractStepper, phi_functions
 class Weights(eqx.Module):
     """Weights of one ETDRK4 step of length h, one number a mode; see `ETDRK4.take`."""
 
-    linear: Float[Array, "*modes"]
     half: Float[Array, "*modes"]  # (h/2) φ₁(hL/2)
-    first: Float[Array, "*modes"]  # h φ₁(hL)
-    middle: Float[Array, "*modes"]  # 2h (φ₂ − 2φ₃)
-    last: Float[Array, "*modes"]  # h (4φ₃ − φ₂)
+    lost: Float[Array, "*modes"]  # 1 − exp(hL/2)
+    step: tuple[Float[Array, "*modes"], ...]  # of the rates at the start and at the three stages
 
 
 class ETDRK4(AbstractStepper):
@@ -42,8 +40,11 @@ class ETDRK4(AbstractStepper):
     def prepare(self, term, h, c):
         linear = term.linear(c)
         phi1, phi2, phi3 = phi_functions(h * linear)
-        half, _, _ = phi_functions(h * linear / 2)
-        return Weights(linear, h / 2 * half, h * phi1, 2 * h * (phi2 - 2 * phi3), h * (4 * phi3 - phi2))
+        half = h / 2 * phi_functions(h * linear / 2)[0]
+        lost = -linear * half
+        middle, last = 2 * h * (phi2 - 2 * phi3), h * (4 * phi3 - phi2)
+        start = h * phi1 + middle * (lost + lost**2 - 2) + last * (2 * lost**3 - lost**2 - 1)
+        return Weights(half, lost, (start, middle * (1 + lost) + 2 * last * lost**2, middle + 2 * last * lost, last))
 
     def begin(self, term, weights, t, h, c):
         del term, weights, t, h, c
@@ -51,16 +52,17 @@ class ETDRK4(AbstractStepper):
     def take(self, term, weights, t, h, c, memory):
         # In increments: only changes of c pass through the transform, so rounding in the transform does not touch
         # what stays (mass, in float32 above all). With F̂ the transformed rate at c and d the transformed change at
-        # a stage, the nonlinear part has changed by F̂(stage) − F̂(c) − L d.
+        # a stage, the nonlinear part has changed by F̂(stage) − F̂(c) − L d. Written out in the rates, with
+        # L half = −lost, every change is one pass over them.
         del memory
-        w = weights
+        half, lost, step = weights.half, weights.lost, weights.step
+
+        def rate(time, d):
+            return term.forward(term.vf(time, c + term.inverse(d), None))
+
         f = term.forward(term.vf(t, c, None))
-
-        def gained(time, d):
-            return term.forward(term.vf(time, c + term.inverse(d), None)) - f - w.linear * d
-
-        d_a = w.half * f
-        n_a = gained(t + h / 2, d_a)
-        n_b = gained(t + h / 2, w.half * (f + n_a))
-        n_c = gained(t + h, d_a + w.half * (f + w.linear * d_a + 2 * n_b))
-        return c + term.inverse(w.first * f + w.middle * (n_a + n_b) + w.last * n_c), None, None
+        f_a = rate(t + h / 2, half * f)
+        f_b = rate(t + h / 2, half * (f_a + lost * f))
+        f_c = rate(t + h, half * (2 * f_b + lost * (2 * f_a + (2 * lost - 1) * f)))
+        change = sum(weight * one for weight, one in zip(step, (f, f_a, f_b, f_c)))
+        return c + term.inverse(change), None, None
