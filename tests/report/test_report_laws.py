@@ -91,6 +91,8 @@ def test_limits_name_the_gauge_and_what_fixes_it():
     said = " ".join(limits(CahnHilliard(mobility, laws.RegularSolution(laws.Unknown(3, 1)), 1e-3), SPREAD, c))
     assert "scale is fixed by κ, taken as known" in said
     assert "(aM, μₕ/a, κ/a)" in said
+    redundant = laws.RegularSolution(laws.Unknown(3, 1)) + laws.Legendre(2)
+    assert "scale is fixed by κ" in " ".join(limits(CahnHilliard(mobility, redundant, 1e-3), SPREAD, c))
     unknown = CahnHilliard(mobility, laws.Legendre(2), laws.positive(1e-3, factor=2))
     assert "the priors alone hold it" in " ".join(limits(unknown, SPREAD, c))
     ideal = CahnHilliard(mobility, laws.RegularSolution(laws.Unknown(3, 1)), laws.positive(1e-3, factor=2))

@@ -21,6 +21,7 @@ from .fit import refit as refit
 from .identify import Identified as Identified
 from .identify import identify as identify
 from .identify import invariants as invariants
+from .identify import unknowns as unknowns
 from .lbfgs import LBFGS as LBFGS
 from .likelihood import Correlated as Correlated
 from .likelihood import StudentT as StudentT

@@ -96,7 +96,7 @@ def identify(fit: Fit, problem: Problem | Sequence[Problem]) -> Identified:
     curvature, directions = np.linalg.eigh(np.asarray(fit.normal.schur(), float))
     order = np.argsort(-curvature)
     widths, directions = curvature[order] ** -0.5, directions[:, order].T
-    numbers = _numbers(fit.equation)
+    numbers = unknowns(fit.equation)
     frames = [np.asarray(fitted(fit, problems, movie=i).frames)[:, p.data.domain.inside].ravel()
               for i, p in enumerate(problems)]  # fmt: skip
     low, high = np.quantile(np.concatenate(frames), [RARE, 1 - RARE])
@@ -113,10 +113,11 @@ def identify(fit: Fit, problem: Problem | Sequence[Problem]) -> Identified:
     return Identified(widths, directions, numbers, (float(low), float(high)), tuple(said))
 
 
-def _numbers(equation: AbstractEquation) -> tuple[str, ...]:
+def unknowns(equation: AbstractEquation) -> tuple[str, ...]:
+    """Where each unknown number stands in an equation, e.g. ``potential.omega``, as ``ravel_pytree`` orders them."""
     names = []
     for path, leaf in jax.tree_util.tree_leaves_with_path(equation):
-        name = jax.tree_util.keystr(path).lstrip(".")
+        name = jax.tree_util.keystr(path).lstrip(".").removesuffix(".coordinate").removesuffix(".coordinates")
         names += [name] if np.ndim(leaf) == 0 else [f"{name}[{i}]" for i in range(np.size(leaf))]
     return tuple(names)
 
@@ -150,7 +151,7 @@ def relative_widths(fit: Fit, quantities: dict[str, Quantity], c: float) -> dict
     at = jnp.asarray(c, theta.dtype)
     found = {}
     for name, quantity in quantities.items():
-        value, slope = jax.value_and_grad(lambda t, q=quantity: q(unravel(t), at).sum())(theta)
+        value, slope = jax.jit(jax.value_and_grad(lambda t, q=quantity: q(unravel(t), at).sum()))(theta)
         slope = np.asarray(slope, float) / float(value)
         found[name] = float(np.sqrt(slope @ covariance @ slope))
     return found

@@ -43,7 +43,7 @@ class Posterior(eqx.Module):
 
     def __call__(self, quantity: Callable[[AbstractEquation], Array]) -> Float[Array, "draw *shape"]:
         """A quantity for every draw, e.g. ``posterior(lambda e: e.diffusivity(c))``."""
-        return jax.vmap(quantity)(self.draws)
+        return jax.jit(jax.vmap(quantity))(self.draws)
 
     def band(self, quantity: Callable[[AbstractEquation], Array], level: float = 0.95) -> Float[Array, "3 *shape"]:
         """Lower edge, median and upper edge of the central band that holds ``level`` of the draws, pointwise."""

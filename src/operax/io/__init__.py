@@ -9,6 +9,7 @@ from .atomic import replacing
 from .files import load, save
 from .hdf5 import read_arrays, write_arrays
 from .info import Info, info
+from .video import write_video
 
 __all__ = [
     "Info",
@@ -20,4 +21,5 @@ __all__ = [
     "save",
     "to_xarray",
     "write_arrays",
+    "write_video",
 ]

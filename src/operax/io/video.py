@@ -1,14 +1,25 @@
-"""Video (MP4, AVI and others) through ffmpeg, as a colour movie with values from 0 to 255."""
+"""Video (MP4, AVI and others) through ffmpeg: read as a colour movie with values from 0 to 255; pictures written."""
 
+import itertools
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
+from jaxtyping import UInt8
 
+from .atomic import replacing
 from .recording import Recording
+
+# What ffmpeg is asked for: H.264, which every browser plays and which takes even sizes only; a GIF with a palette.
+WRITTEN = {
+    ".mp4": "-vf pad=ceil(iw/2)*2:ceil(ih/2)*2:color=white -c:v libx264 -crf 18 -pix_fmt yuv420p -movflags +faststart "
+    "-f mp4",
+    ".gif": "-filter_complex split[a][b];[a]palettegen[p];[b][p]paletteuse=dither=none -f gif",
+}
 
 # A container rounds its own duration; a file cut short lacks far more than this part of its frames.
 SHORT = 0.01
@@ -113,3 +124,55 @@ def _all_frames(path, shape: tuple[int, ...]) -> np.ndarray:
     if read != len(frames):
         raise ValueError(f"{path}: holds {len(frames)} frames, {read} can be decoded; it is truncated or damaged.")
     return frames
+
+
+def write_video(path: str | os.PathLike, frames: Iterable[UInt8[np.ndarray, "row column 3"]], rate: float) -> Path:
+    """Write RGB pictures to an MP4 or GIF, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        File to write, ``.mp4`` or ``.gif``.
+    frames
+        Pictures of one size, asked for one by one.
+    rate
+        Pictures shown in a second.
+
+    Raises
+    ------
+    ValueError
+        If the suffix is neither, the rate is not positive, there is no picture, or sizes differ.
+    RuntimeError
+        If ffmpeg cannot write them.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in WRITTEN:
+        raise ValueError(f"a film is written to {' or '.join(WRITTEN)}, got `path` {os.fspath(path)!r}.")
+    if not 0 < rate < 1000:
+        raise ValueError(f"`rate` must be positive and below 1000 frames a second, got {rate}.")
+    pictures = iter(frames)
+    first = next(pictures, None)
+    if first is None:
+        raise ValueError(f"{os.fspath(path)!r}: there is no frame to write.")
+    exe, (height, width, _) = imageio_ffmpeg.get_ffmpeg_exe(), first.shape
+    given = f"-hide_banner -loglevel error -y -f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {rate} -i pipe:0"
+    with replacing(path) as part:
+        command = [exe, *given.split(), *WRITTEN[suffix].split(), os.fspath(part)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as ffmpeg:
+            assert ffmpeg.stdin is not None
+            assert ffmpeg.stderr is not None
+            try:
+                for picture in itertools.chain([first], pictures):
+                    if picture.shape != first.shape:
+                        raise ValueError(f"pictures of a film must have one size, got {first.shape}, {picture.shape}.")
+                    ffmpeg.stdin.write(np.ascontiguousarray(picture, np.uint8).tobytes())
+                ffmpeg.stdin.close()
+            except BrokenPipeError:
+                pass  # what ffmpeg says of it follows
+            except BaseException:
+                ffmpeg.kill()
+                raise
+            said = ffmpeg.stderr.read().decode("utf-8", "replace").strip()
+        if ffmpeg.returncode != 0:
+            raise RuntimeError(f"ffmpeg could not write {os.fspath(path)!r}: {said or 'it says nothing'}.")
+    return Path(path)

@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..denoise import DenoiseReport
-from ..inference import Posterior, Problem, fitted
+from ..inference import Calibrated, Posterior, Problem, fitted, identify
 from ..movie import Movie
 from ..physics import AbstractEquation, CahnHilliard, Diffusion
-from . import figures
+from . import belief, compared, figures
 from .about import closing
 from .checks import Check, explained, fit_checks
-from .fronts import follow
 from .laws import (
     Curve,
     Quantity,
@@ -23,7 +22,6 @@ from .laws import (
     visited_range,
 )
 from .page import Page, Picture, Section, Table, write
-from .residual import judged, standardised, white
 
 NAMES = {CahnHilliard: "Cahn–Hilliard", Diffusion: "Nonlinear diffusion"}
 RESULT = {True: "passes", False: "fails", None: "not judged"}
@@ -38,6 +36,7 @@ def report(
     truth: AbstractEquation | None = None,
     quantities: Mapping[str, Quantity] | None = None,
     denoising: DenoiseReport | None = None,
+    calibrated: Calibrated | None = None,
     notes: Sequence[str] = (),
     settings: Mapping | None = None,
     title: str = "Laws from a movie",
@@ -60,6 +59,8 @@ def report(
         composition. ``None`` takes those of the equation.
     denoising
         What is known of the denoised movie without the truth.
+    calibrated
+        What `calibrate` found of the bands in repeated experiments like this one.
     notes
         Sentences to print.
     settings
@@ -104,13 +105,16 @@ def report(
     sections = [
         Section("Checks", tables=(check_table(checks),)),
         _laws(posterior, drawn, values, table),
-        _frames(problem, states, predicted),
-        _agreement(problem, predicted),
+        compared.frames(problem, states, predicted),
+        compared.residue(problem, predicted),
+        compared.agreement(problem, predicted),
+        compared.balance(posterior, problem, predicted),
     ]
     if predicted.domain.ndim == 1 and predicted.axis == "time":
-        sections.append(_front(problem.data, predicted))
-    sections.append(Section("What the data cannot tell", points=tuple(limits(posterior.best, values, c))))
-    sections.append(_course(posterior))
+        sections.append(compared.front(problem.data, predicted))
+    told = (*limits(posterior.best, values, c), *identify(posterior.fit, problem).sentences)
+    sections.append(Section("What the data cannot tell", points=told))
+    sections += [belief.numbers(posterior), belief.bands(posterior, calibrated), _course(posterior)]
     sections += closing(problem.data, (*posterior.notes, *notes), settings)
     page = Page(title, _headline(posterior, problem), warnings(checks, denoising), tuple(sections))
     return write(page, path, figures_folder)
@@ -192,63 +196,6 @@ def _laws(posterior: Posterior, drawn: Sequence[Curve], values, table: Table) ->
         caption += " Dashed: the truth."
     picture = Picture("laws", figures.png(figures.laws(drawn, values)), caption)
     return Section("Laws", pictures=(picture,), tables=(table,))
-
-
-def _frames(problem: Problem, states: Movie | None, predicted: Movie) -> Section:
-    shown = {"raw": problem.data}
-    if states is not None:
-        shown["denoised"] = states
-    shown["fit"] = predicted
-    how = "Images of time and position" if predicted.domain.ndim == 1 else "Frames"
-    pictures = [
-        Picture(
-            "frames",
-            figures.png(figures.movie(shown)),
-            f"{how} of the movie: {', '.join(shown)}. One colour scale.",
-        ),
-        Picture(
-            "residual",
-            figures.png(figures.residuals(predicted, judged(problem))),
-            "Measured minus fitted, in standard deviations σ of the noise. Structure here is what the fit "
-            "leaves out; "
-            "grey is outside the particles or not judged.",
-        ),
-    ]
-    found = white(standardised(predicted, judged(problem)))
-    verdict = found.words if found.passed is None else f"The residual of the fit is {found.words}."
-    return Section("Frames and residuals", (verdict[0].upper() + verdict[1:],), pictures=tuple(pictures))
-
-
-def _agreement(problem: Problem, predicted: Movie) -> Section:
-    pictures = []
-    if predicted.domain.ndim == 1:
-        drawn = figures.profiles(predicted, problem.data)
-        pictures.append(Picture("profiles", figures.png(drawn.figure), "Measured profiles (dots) and the fit (lines)."))
-    cloud = figures.predicted_against_measured(predicted, problem.data)
-    caption = "Predicted against measured values of all pixels. Without bias the means lie on the dashed line."
-    pictures.append(Picture("predicted_against_measured", figures.png(cloud.figure), caption))
-    return Section("Predicted against measured", pictures=tuple(pictures))
-
-
-def _front(data: Movie, predicted: Movie) -> Section:
-    try:
-        found = follow(data)
-        follow(predicted, threshold=float(found.threshold), start=float(found.start))
-    except ValueError as error:
-        return Section("Front against √t", (f"No front is shown: {error}",))
-    length, time, _ = data.units
-    unit = "" if (length, time) == ("1", "1") else f" {length}/√{time}"
-    said = (
-        f"The front is where the value crosses {float(found.threshold):.3g}, a fifth of the way from the low to "
-        "the high side. "
-        f"The straight line through distance against √t has slope {float(found.slope):.3g}{unit} and "
-        "explains "
-        f"{100 * float(found.explained):.1f} % of the variance of the distance; diffusion from a sharp "
-        "start gives one."
-    )
-    drawn = figures.front(data, predicted=predicted)
-    picture = Picture("front", figures.png(drawn.figure), "Distance of the front from the end of the line behind it.")
-    return Section("Front against √t", (said,), pictures=(picture,))
 
 
 def _course(posterior: Posterior) -> Section:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from ..inference import Posterior
@@ -185,10 +186,8 @@ def limits(equation: AbstractEquation, visited: Float[Array, " pixel"], c: Float
     """What the data cannot tell about the laws, in sentences."""
     low, high = visited_range(visited)
     said = [
-        f"The movie visited compositions from {low:.3g} to {high:.3g} (99 % of the pixels). The laws are "
-        "shown from "
-        f"{float(c[0]):.3g} to {float(c[-1]):.3g}; outside the visited range the bands are the prior's, "
-        "not the data's."
+        f"The movie visited compositions from {low:.3g} to {high:.3g} (99 % of the pixels). The laws are shown from "
+        f"{float(c[0]):.3g} to {float(c[-1]):.3g}."
     ]
     gaps = rarely_visited(visited)
     if gaps:
@@ -212,7 +211,7 @@ def _gauge(equation: CahnHilliard) -> str:
         "A movie is the same under (M, μₕ, κ) → (aM, μₕ/a, κ/a), and μₕ has a free constant, so absolute values rest "
         "on what was given. "
     )
-    if len(gauge_directions(equation)):
+    if _scale_is_free(equation):
         said += "Here nothing that was given as known fixes the scale: the priors alone hold it. "
     elif known:
         fixed = " and ".join(known)
@@ -220,3 +219,12 @@ def _gauge(equation: CahnHilliard) -> str:
     else:
         said += "Here the scale is fixed by known parts of these laws, such as an ideal-mixing term in kT. "
     return said + "The products D = M μₕ′ and M κ do not depend on that choice."
+
+
+def _scale_is_free(equation: CahnHilliard) -> bool:
+    """Whether mobility can change without a movie showing it; redundant laws leave it alone."""
+    theta, rebuild = ravel_pytree(equation)
+    hidden = np.asarray(gauge_directions(equation), float)
+    c = jnp.linspace(0.1, 0.9, 9)
+    moves = jax.jit(jax.jacfwd(lambda theta: jnp.log(jnp.abs(rebuild(theta).mobility(c)))))(theta)
+    return bool((np.abs(np.asarray(moves, float) @ hidden.T) > 1e-3).any())

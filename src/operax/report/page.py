@@ -1,6 +1,7 @@
 """A page in parts - sections of text, tables and pictures - and how it becomes one HTML file."""
 
 import base64
+import hashlib
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import jinja2
 
 from ..io import replacing
+from .player import Player
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands below it: sentences, points, pictures, then tables."""
+    """A heading and what stands below it: sentences, points, players, pictures, then tables."""
 
     title: str
     paragraphs: tuple[str, ...] = ()
     points: tuple[str, ...] = ()
+    players: tuple[Player, ...] = ()
     pictures: tuple[Picture, ...] = ()
     tables: tuple[Table, ...] = ()
 
@@ -57,12 +60,23 @@ class Page:
     warnings: tuple[str, ...]
     sections: tuple[Section, ...]
 
+    @property
+    def plays(self) -> bool:
+        """Whether there is a player on the page."""
+        return any(section.players for section in self.sections)
+
 
 def render(page: Page) -> str:
-    """The page as one HTML document that loads nothing from outside; every string is escaped."""
-    source = resources.files(__package__).joinpath("template.html.j2").read_text("utf-8")
+    """The page as one HTML document that loads nothing from outside; every string is escaped.
+
+    Its one script is that of the player, with no word of the page in it; by its hash the browser refuses any other.
+    """
+    here = resources.files(__package__)
+    script = here.joinpath("player.js").read_text("utf-8")
+    seal = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    return environment.from_string(source).render(page=page)
+    template = environment.from_string(here.joinpath("template.html.j2").read_text("utf-8"))
+    return template.render(page=page, script=script, seal=seal)
 
 
 def write(page: Page, path: str | Path, figures_folder: str | Path | None = None) -> Path:

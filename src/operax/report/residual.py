@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from ..inference import Fit, Problem
 from ..metrics import whiteness
@@ -103,6 +103,27 @@ def white(z: Float[np.ndarray, "time *space"]) -> Verdict:
     except ValueError as error:
         return Verdict(f"not judged: {error}", None)
     return Verdict(found.verdict, found.white)
+
+
+def correlations(
+    z: Float[np.ndarray, "time *space"], reach: int = 8
+) -> list[tuple[Int[np.ndarray, " lag"], Float[np.ndarray, " lag"], Int[np.ndarray, " lag"]]]:
+    """Correlation of a residual with itself along every axis: lags, correlations, numbers of pairs.
+
+    NaN marks what does not count; lags with fewer than twenty pairs are left out.
+    """
+    known = np.isfinite(z)
+    r = np.where(known, z - z[known].mean(), 0) if known.any() else np.zeros_like(z)
+    power = (r[known] ** 2).mean() if known.any() else 1.0
+    found = []
+    for axis in range(z.ndim):
+        r_, known_ = np.moveaxis(r, axis, 0), np.moveaxis(known, axis, 0)
+        lags = np.arange(1, min(reach, len(r_) - 1) + 1)
+        pairs = np.array([(known_[n:] & known_[:-n]).sum() for n in lags], int)
+        rho = np.array([(r_[n:] * r_[:-n]).sum() for n in lags], float) / np.maximum(pairs, 1) / (power or 1.0)
+        kept = pairs >= 20
+        found.append((lags[kept], rho[kept], pairs[kept]))
+    return found
 
 
 def misfit(fit: Fit, problem: Problem) -> tuple[float, float]:

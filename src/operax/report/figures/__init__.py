@@ -4,14 +4,21 @@ Every function draws into the axes (or figure) it is given, or makes one that be
 save it with ``axes.figure.savefig(path)``. No global style is changed.
 """
 
+from .corner import corner
 from .curves import band, front, history, laws, predicted_against_measured, profiles
 from .designs import design
+from .doubts import autocorrelation, balance
+from .film import film
 from .frames import influence, movie, residuals
 from .style import png
 
 __all__ = [
+    "autocorrelation",
+    "balance",
     "band",
+    "corner",
     "design",
+    "film",
     "front",
     "history",
     "influence",

@@ -45,14 +45,7 @@ def movie(
     ValueError
         If there is no movie, one is in colour, domains differ, or a frame does not exist.
     """
-    first = _alike(movies)
-    inside = first.domain.inside
-    everything = np.concatenate(
-        [np.asarray(m.frames, float)[:, inside].ravel()[:: _stride(m)] for m in movies.values()]
-    )
-    low, high = np.quantile(everything, SHOWN)
-    norm = Normalize(low, high if high > low else low + 1)
-    return _paint(movies, figure, frames, norm, "viridis", value(first))
+    return _paint(movies, figure, frames, Normalize(*span(movies)), "viridis", value(alike(movies)))
 
 
 def residuals(
@@ -84,9 +77,7 @@ def residuals(
         If the movies do not match or no noise is known.
     """
     z = standardised(predicted, measured, noise)
-    # an equation that leaves much more than noise is drawn on a wider scale, where its pattern can be seen
-    large = float(np.nanquantile(np.abs(z), 0.99))
-    reach = DEVIATIONS if large < 2 * DEVIATIONS else np.ceil(large)
+    reach = deviations(z)
     # a movie must be finite, and masked pixels are not: painted as arrays
     return _paint({name: predicted}, figure, frames, Normalize(-reach, reach), "RdBu_r", "residual / σ", {name: z})
 
@@ -126,7 +117,23 @@ def influence(
     return _paint(movies, figure, frames, Normalize(-reach, reach), "RdBu_r", "change of the law with a value", shown)
 
 
-def _alike(movies: Mapping[str, Movie]) -> Movie:
+def span(movies: Mapping[str, Movie]) -> tuple[float, float]:
+    """The values that the ends of a common colour scale stand for."""
+    inside = alike(movies).domain.inside
+    everything = [np.asarray(m.frames, float)[:, inside].ravel()[:: _stride(m)] for m in movies.values()]
+    low, high = np.quantile(np.concatenate(everything), SHOWN)
+    return float(low), float(high if high > low else low + 1)
+
+
+def deviations(z: Float[np.ndarray, "..."]) -> float:
+    """To how many standard deviations a residual is shown."""
+    # an equation that leaves much more than noise is drawn on a wider scale, where its pattern can be seen
+    large = float(np.nanquantile(np.abs(z), 0.99))
+    return DEVIATIONS if large < 2 * DEVIATIONS else float(np.ceil(large))
+
+
+def alike(movies: Mapping[str, Movie]) -> Movie:
+    """The first of several movies, once it is sure that they can be shown together."""
     if not movies:
         raise ValueError("`movies` is empty; give at least one movie by name.")
     first = next(iter(movies.values()))
@@ -145,7 +152,7 @@ def _stride(m: Movie) -> int:
 
 
 def _paint(movies, figure, frames, norm: Normalize, colours: str, label: str, values=None) -> FigureBase:
-    first = _alike(movies)
+    first = alike(movies)
     # NaN is drawn in the colour map's `bad` colour: what lies outside, or is not judged
     arrays = values or {
         name: np.where(m.domain.inside, np.asarray(m.frames, float), np.nan) for name, m in movies.items()
@@ -189,7 +196,7 @@ def _paint_frames(movies, arrays, figure, frames, style):
     """A grid of frames with one scale bar."""
     first = next(iter(movies.values()))
     shown = picked(first, list(movies.values()), frames)
-    height, width = _extent(first.domain)
+    height, width = extent(first.domain)
     if figure is None:
         panel = (WIDTH - 1.5) / len(shown)
         tall = min(panel * height / width, 4.0) + 0.08
@@ -207,7 +214,7 @@ def _paint_frames(movies, arrays, figure, frames, style):
         row[0].set_ylabel(literal(name))
     for ax, number in zip(axes[0], shown):
         ax.set_title(moment(first, number), fontsize="small")
-    _scale_bar(axes[-1, 0], width, height, first.units[0])
+    draw_scale_bar(axes[-1, 0], first.domain, first.units[0])
     return figure, axes, image
 
 
@@ -215,16 +222,23 @@ def _plane(frame: np.ndarray) -> np.ndarray:
     return frame[frame.shape[0] // 2] if frame.ndim == 3 else frame
 
 
-def _extent(domain: Domain) -> tuple[float, float]:
+def extent(domain: Domain) -> tuple[float, float]:
     """Height and width of a frame, in units of length."""
     height, width = (n * h for n, h in zip(domain.shape[-2:], domain.spacing[-2:]))
     return height, width
 
 
-def _scale_bar(ax: Axes, width: float, height: float, unit: str) -> None:
-    """A bar of a round length below the frame, where it hides nothing."""
+def scale_bar(width: float, unit: str) -> tuple[float, str]:
+    """A round length of at most a third of a frame's width, and how it is written."""
     power = 10.0 ** np.floor(np.log10(width / 3))
-    length = max(n * power for n in (1, 2, 5) if n * power <= width / 3)
+    length = float(max(n * power for n in (1, 2, 5) if n * power <= width / 3))
+    return length, f"{length:g}" if unit == "1" else f"{length:g} {unit}"
+
+
+def draw_scale_bar(ax: Axes, domain: Domain, unit: str) -> None:
+    """Draw a bar of a round length below the frame, where it hides nothing."""
+    height, width = extent(domain)
+    length, text = scale_bar(width, unit)
     # in units of the frame's height, so that the bar stays close to frames of any shape
     ax.plot(
         [0, length],
@@ -234,7 +248,6 @@ def _scale_bar(ax: Axes, width: float, height: float, unit: str) -> None:
         clip_on=False,
         solid_capstyle="butt",
     )
-    text = f"{length:g}" if unit == "1" else f"{length:g} {unit}"
     ax.annotate(literal(text), (0, height + 0.06 * width), (0, -3), textcoords="offset points", va="top",
                 fontsize="small", annotation_clip=False)  # fmt: skip
     ax.set_xlim(0, width)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure, FigureBase
 
 from ...movie import Movie
 
-BLUE, ORANGE, GREY, PALE = "#20639b", "#d1600a", "#8a8a8a", "#d9d9d9"
+BLUE, ORANGE, GREEN, GREY, PALE = "#20639b", "#d1600a", "#3a8f5c", "#8a8a8a", "#d9d9d9"
 WIDTH = 7.2  # inches, a double column
 FRAMES = 5
 # Values beyond these quantiles share the end colours; the colour bar's arrows say so.
@@ -28,15 +28,26 @@ def labelled(name: str, unit: str) -> str:
     return literal(name if unit == "1" else f"{name} ({unit})")
 
 
+def quantity(movie: Movie) -> str:
+    """What the values of a movie are."""
+    return "value" if movie.units[2] == "1" else movie.units[2]
+
+
 def value(movie: Movie) -> str:
-    return "value" if movie.units[2] == "1" else literal(movie.units[2])
+    """What the values of a movie are, to be drawn."""
+    return literal(quantity(movie))
+
+
+def clock(movie: Movie) -> list[str]:
+    """When each frame was taken, e.g. "t = 2.5 h"."""
+    sign = {"time": "t", "energy": "E"}.get(movie.axis, movie.axis)
+    unit = "" if movie.units[1] == "1" else f" {movie.units[1]}"
+    return [f"{sign} = {time:.4g}{unit}" for time in np.asarray(movie.times).tolist()]
 
 
 def moment(movie: Movie, frame: int) -> str:
-    """When a frame was taken, e.g. "t = 2.5 h"."""
-    sign = {"time": "t", "energy": "E"}.get(movie.axis, movie.axis)
-    unit = "" if movie.units[1] == "1" else f" {movie.units[1]}"
-    return literal(f"{sign} = {float(movie.times[frame]):.4g}{unit}")
+    """When a frame was taken, to be drawn."""
+    return literal(clock(movie)[frame])
 
 
 def faded(colour: str, strength: float) -> tuple[float, float, float]:
