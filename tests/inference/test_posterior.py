@@ -18,7 +18,7 @@ def test_laplace_draws_have_the_schur_covariance(solved):
 def test_sampling_agrees_with_laplace(solved, points):
     problem, best = solved
     laplace = ox.laplace(best, problem, key=jax.random.key(0), draws=4000)
-    sampled = ox.sample(best, problem, key=jax.random.key(1), draws=300, warmup=100)
+    sampled = ox.sample(best, problem, key=jax.random.key(1), draws=150, warmup=50)
 
     def quantity(e):
         return e.diffusivity(points)
