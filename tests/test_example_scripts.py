@@ -17,6 +17,16 @@ def script(name):
 
 
 @pytest.mark.slow
+def test_neutron_cell_finds_the_diffusivity(tmp_path):
+    c, truth, draws = script("neutron_cell").main(path=tmp_path / "a.png")
+    mean, std = draws.mean(0), draws.std(0)
+    visited = (np.asarray(c) > 0.1) & (np.asarray(c) < 0.6)
+    assert np.abs((mean - truth) / std)[visited].max() < 3.5
+    assert (std / mean)[visited].max() < 0.5
+    assert (tmp_path / "a.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
 def test_stxm_maps(tmp_path, real):
     found = script("stxm_maps").main(real("stxm_fe_l23_als"), tmp_path / "a.png")
     assert found.names == ("reduced", "oxidized")

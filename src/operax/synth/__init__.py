@@ -1,5 +1,9 @@
 """Reference movies with known laws and instrument noise, for tests, examples and benchmarks."""
 
+from .graphite import GRAPHITE_LIMITS as GRAPHITE_LIMITS
+from .graphite import Colours as Colours
+from .graphite import graphite_colour as graphite_colour
+from .graphite import graphite_optical as graphite_optical
 from .iron import IRON_PHASES as IRON_PHASES
 from .iron import iron_edge as iron_edge
 from .lfp import Scans as Scans

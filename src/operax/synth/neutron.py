@@ -72,6 +72,7 @@ def neutron_cell(
     neutrons: float = 120.0,
     blur: float = 0.7,
     spots: float = 1e-3,
+    references: int = 20,
 ) -> Radiographs:
     """A movie of lithium entering an electrode from the separator, as counts with open beam and dark frames.
 
@@ -93,6 +94,8 @@ def neutron_cell(
         Standard deviation of the instrument's blur, pixels.
     spots
         Share of pixels that a gamma ray hits in one frame.
+    references
+        Number of frames of the open beam, and of the dark. Their noise is the same in every transmission.
     """
     line = Domain(size, PIXEL, (("fixed-flux", "no-flux"),))
     times = INTERVAL * jnp.arange(float(frames))
@@ -119,8 +122,8 @@ def neutron_cell(
     flash = 5 * neutrons * GAIN * jax.random.exponential(keys[4], sample.frames.shape)
     return Radiographs(
         sample.replace(frames=sample.frames + jnp.where(hit, flash, 0.0)),
-        taken(beam, 20, keys[1]),
-        taken(0 * beam, 20, keys[2]),
+        taken(beam, references, keys[1]),
+        taken(0 * beam, references, keys[2]),
         Movie(clean, times, view, units=("mm", "s", "Li fraction")),
         profile,
         equation,
