@@ -72,7 +72,7 @@ def flakes(size: int, count: int, *, seed: int) -> Int[np.ndarray, "size size"]:
     rng = np.random.default_rng(seed)
     side = int(np.ceil(np.sqrt(count)))
     step = size / side
-    places = (np.stack(np.mgrid[:side, :side], -1).reshape(-1, 2)[:count] + 0.5) * step
+    places = (np.moveaxis(np.mgrid[:side, :side], 0, -1).reshape(-1, 2)[:count] + 0.5) * step
     places = places + rng.uniform(-0.14, 0.14, places.shape) * step
     row, column = np.mgrid[:size, :size] + 0.5
     labels = np.zeros((size, size), int)
@@ -132,7 +132,7 @@ def graphite_optical(
     light = jnp.asarray(sharp * (lamp[:, None, None] * field)[..., None])
     view = Domain((size, size), PIXEL)
     clean = Movie(light, times, view, units=("um", "h", "1"))
-    white = Movie(np.broadcast_to(field[..., None], (1, size, size, 3)), [0.0], view, units=("um", "h", "1"))
+    white = Movie(jnp.broadcast_to(field[..., None], (1, size, size, 3)), jnp.zeros(1), view, units=("um", "h", "1"))
     noisy = clean.replace(frames=light + sigma * jax.random.normal(seeing, light.shape))
     lithium = Movie(share, times, domain, units=("um", "h", "Li share"))
     stage = np.where(inside, np.digitize(np.asarray(share), GRAPHITE_LIMITS), -1)
