@@ -127,6 +127,8 @@ NAMES = [
     "Fit",
     "report",
     "denoise_report",
+    "cell.diffusivity",
+    "cell.open_circuit",
     "plot.band",
     "plot.autocorrelation",
     "plot.balance",

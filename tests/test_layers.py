@@ -40,10 +40,11 @@ DOORS = {
     "imageio_ffmpeg": ("io/",),
     "xarray": ("io/arrays.py",),
     "astropy": ("io/fits.py",),
+    "pybamm": ("report/cell.py",),
     "skimage": ("modalities/", "denoise/filters.py"),
     "sklearn": ("modalities/optical/mixture.py",),
 }
-INSIDE_FUNCTIONS = {"xarray", "astropy", "skimage", "sklearn"}
+INSIDE_FUNCTIONS = {"pybamm", "xarray", "astropy", "skimage", "sklearn"}
 # What can run code found in a file.
 UNSAFE_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"}
 UNSAFE_CALLS = {"eval", "exec", "compile", "__import__"}

@@ -76,6 +76,7 @@ from .physics import laws as laws
 from .physics import phases as phases
 from .physics import simulate as simulate
 from .physics import steppers as steppers
+from .report import cell as cell
 from .report import denoise_report as denoise_report
 from .report import plot as plot
 from .report import report as report

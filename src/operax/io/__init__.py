@@ -9,6 +9,7 @@ from .atomic import replacing
 from .files import load, save
 from .hdf5 import read_arrays, write_arrays
 from .info import Info, info
+from .napari import to_napari
 from .video import write_video
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "read_arrays",
     "replacing",
     "save",
+    "to_napari",
     "to_xarray",
     "write_arrays",
     "write_video",
