@@ -299,7 +299,76 @@ def report_of_no_run():
     return "report", "out"
 
 
+def report_of_a_damaged_run():
+    os.mkdir("out")
+    with open("out/run.json", "w") as file:
+        file.write('{"state": "finished"}')
+    return "report", "out"
+
+
+def init_over_a_file():
+    _config("mine")
+    return "init", "stxm", "-o", "config.toml"
+
+
+def cite_of_no_run():
+    os.mkdir("out")
+    return "cite", "out"
+
+
+def resume_without_a_folder():
+    _movie()
+    return "denoise", "movie.h5", *DENOISE, "--resume"
+
+
+def key_without_a_table():
+    _config(CONFIG)
+    return "run", "config.toml", "--set", "draws=3"
+
+
+def instrument(text):
+    """A config of an instrument that its movie does not fit."""
+
+    def prepare():
+        _config('[input]\npath = "movie.h5"\n' + text)
+        for name in ("a.txt", "b.txt"):
+            np.savetxt(name, [[700.0, 1.0], [701.0, 2.0]])
+        return "run", "config.toml", "--out", "out"
+
+    return prepare
+
+
+SPECTRA = 'spectra = {LiFePO4 = "a.txt", FePO4 = "b.txt"}'
+PHASES = 'phases = [{name = "a", colour = [0], composition = 0}, {name = "b", colour = [1], composition = 1}]'
+GROUND = "ground = {rows = [0, 2], columns = [0, 5]}"
+
 TABLE = {
+    report_of_a_damaged_run: "is damaged",
+    init_over_a_file: "is there already",
+    cite_of_no_run: "there is no config file",
+    resume_without_a_folder: "name it with `--run`",
+    key_without_a_table: "must be table.key=value",
+    (lambda: ("init", "xray")): "'xray' is not one of",
+    (lambda: ("init", "neutron", "-i", "nowhere")): "there is no file 'nowhere'",
+    (lambda: ("init", "simulated", "--size", "3")): "'--size'",
+    (lambda: ("--log-level", "loud", "info", "x")): "must be one of error, warning, info, debug",
+    instrument("[stxm]\n" + SPECTRA): "[stxm] needs an energy stack",
+    instrument(f"[stxm]\n{SPECTRA}\nenergies = [1, 2]"): "`energies` and `second` belong together",
+    instrument(f"[stxm]\n{SPECTRA}\nlithiated = 'LCO'"): "`spectra` must have a file for 'LCO'",
+    instrument("[neutron]"): "give `open_beam`, or a `reference`",
+    instrument("[neutron]\nreference = 99"): "`reference` must be among the 8 frames",
+    instrument(
+        "[neutron]\nreference = {rows = [0, 99], columns = [0, 2]}"
+    ): "`reference` must lie in what [prepare] keeps",
+    instrument("[neutron]\nopen_beam = 'nowhere.h5'"): "there is no file",
+    instrument("[neutron]\nreference = 0\nelement = 'Li'"): "`element` and `thickness` belong together",
+    instrument("[neutron]\nreference = 0\nthickness = 1\nelement = 'Xx'"): "Xx",
+    instrument(f"[optical]\n{PHASES}"): "give one of `ground`",
+    instrument(f"[optical]\n{PHASES}\nground = {{rows = [0, 99], columns = [0, 5]}}"): "`ground` must lie in",
+    instrument(
+        f"[optical]\nfull = 1\n{GROUND}\n" + PHASES.replace("[0]", "[0, 0]").replace("[1]", "[1, 1]")
+    ): "the movie 1",
+    instrument(f"[optical]\n{PHASES}\n{GROUND}\n[neutron]\nreference = 0"): "exclude each other",
     (lambda: ("denoise", "movie.h5", *DENOISE)): "there is no file",
     truncated: "truncated",
     wrong_axis_order: "`axes` must name the 3 axes of shape (8, 12, 5)",
@@ -310,7 +379,7 @@ TABLE = {
     too_few_times: "`times` must have one entry for each of 8 frames",
     mask_of_another_shape: "`inside` must have the domain's shape (12, 5), got (4, 4)",
     mask_without_a_pixel: "marks no pixel at all",
-    colour_where_grey_is_needed: "pick one with `channel`",
+    colour_where_grey_is_needed: "pick one by `channel`",
     no_such_channel: "`channel` must be 0 to 2",
     empty_movie: "holds no frame",
     empty_file: "the file is empty",
@@ -385,3 +454,7 @@ def test_the_real_command_shows_no_traceback(operax, prepare, tmp_path):
 def test_debug_shows_where_an_error_comes_from(operax):
     with pytest.raises(FileNotFoundError, match="there is no file"):
         operax("info", "nowhere.h5", "--debug")
+
+
+def test_the_table_is_long_enough():
+    assert len(TABLE) >= 60

@@ -15,7 +15,7 @@ COMMANDS = typer.main.get_command(app.app).commands
 
 
 def test_the_commands_are_there():
-    assert list(COMMANDS) == ["demo", "info", "denoise", "fit", "run", "report"]
+    assert list(COMMANDS) == ["demo", "info", "init", "denoise", "fit", "run", "report", "cite"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

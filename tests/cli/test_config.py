@@ -32,8 +32,10 @@ rows = [1, 9]
 columns = [0, 4]
 frames = [2, 12]
 step = 2
-convert = {kind = "beer-lambert", reference = 3, attenuation = 0.32}
 profile = "column"
+[neutron]
+reference = {rows = [1, 3], columns = [0, 4], frame = 3}
+attenuation = 0.32
 [noise]
 std = 0.1
 [fit]
@@ -86,17 +88,22 @@ MISTAKES = [
     ("step = 2", "step = 0", ("line 17: [prepare] `step` must be at least 1, got 0",)),
     ("step = 2", "step = 2.0", ("line 17: [prepare] `step` must be a whole number, got 2.0",)),
     ("rows = [1, 9]", "rows = [1]", ("line 14: [prepare] `rows` must be a list of 2 entries",)),
-    ('"column"', '"colum"', ("line 19: [prepare] `profile` must be 'row' or 'column', got 'colum'",)),
-    ("std = 0.1", "std = nan", ("line 21: [noise] `std` must be finite",)),
-    ("source = 0.5", 'source = "a"', ("line 25: [fit] `source` must be a number, got 'a'",)),
+    ('"column"', '"colum"', ("line 18: [prepare] `profile` must be 'row' or 'column', got 'colum'",)),
+    ("std = 0.1", "std = nan", ("line 23: [noise] `std` must be finite",)),
+    ("source = 0.5", 'source = "a"', ("line 27: [fit] `source` must be a number, got 'a'",)),
     ("source = 0.5", "sorce = 0.5", ("did you mean `source`?",)),
     ("factor = 10", "facto = 10", ("`diffusivity.factor` is required", "unknown key `diffusivity.facto`")),
-    ('"exp-spline"', '"exp-splin"', ("line 24: [fit] `diffusivity.law` must be one of", "`exp-spline`?")),
-    (", span = [0, 1]", "", ("line 24: [fit] `knots` is a list of compositions, or a number of them",)),
-    ("{lead = 0.5, cutoff = 3}", '"gven"', ("line 26: [fit] `start` must be 'given' or a table",)),
+    ('"exp-spline"', '"exp-splin"', ("line 26: [fit] `diffusivity.law` must be one of", "`exp-spline`?")),
+    (", span = [0, 1]", "", ("line 26: [fit] `knots` is a list of compositions, or a number of them",)),
+    ("{lead = 0.5, cutoff = 3}", '"gven"', ("line 28: [fit] `start` must be 'given' or a table",)),
     ('"grey"', '"gray"', ("`channel` must be a whole number or 'grey', got 'gray'",)),
     ("[noise]\nstd = 0.1", '[denoise]\nmethod = "low-rank"', ("takes the place of [denoise]",)),
-    ("seed = 7", "seed = -7", ("line 31: [run] `seed` must be at least 0",)),
+    ("attenuation = 0.32", "element = 'Li'", ("line 19: [neutron] `element` and `thickness` belong together.",)),
+    ("reference = {rows = [1, 3], columns = [0, 4], frame = 3}", "", ("[neutron] give `open_beam`, or a `reference`",)),
+    ("frame = 3}", "frme = 3}", ("line 20: [neutron] unknown key `reference.frme` (did you mean `frame`?)",)),
+    ("[noise]", "[optical]\nphases = []\n[noise]", ("[optical] `phases` must be a list of 2 entries",)),
+    ("std = 0.1", "std = 0.1\ngain = 2", ("line 22: [noise] give one of `std` and `gain`",)),
+    ("seed = 7", "seed = -7", ("line 33: [run] `seed` must be at least 0",)),
 ]
 
 
@@ -113,7 +120,7 @@ def test_all_mistakes_are_named_at_once(tmp_path):
     text = FULL.replace("step = 2", "step = 0").replace("source =", "sorce =")
     with pytest.raises(ValueError, match="line 17") as error:
         configs.read(written(tmp_path, text))
-    assert [line.split(": ")[1] for line in str(error.value).splitlines()] == ["line 17", "line 25"]
+    assert [line.split(": ")[1] for line in str(error.value).splitlines()] == ["line 17", "line 27"]
 
 
 C = jnp.linspace(0.1, 0.9, 7)

@@ -31,7 +31,9 @@ def test_a_run_leaves_everything_in_its_folder_and_repeats_exactly(operax, confi
     for stage in ("load", "denoise", "fit", "posterior", "report"):
         assert sum(line.startswith(stage) for line in said.err.splitlines()) == 1
     held = {p.name for p in run.iterdir()}
-    assert held == {"config.toml", "run.json", "metrics.csv", "log.txt", "figures", *folder.RESULTS}
+    results = {"denoised.h5", "denoising.h5", "fit.h5", "predicted.h5", "report.html", "citations.txt"}
+    assert held == {"config.toml", "run.json", "metrics.csv", "log.txt", "figures", "checkpoints", *results}
+    assert {p.name for p in (run / "checkpoints").iterdir()} == {"fit.h5"}
     assert figures_of(run)
 
     state = json.loads((run / "run.json").read_text())
@@ -105,7 +107,7 @@ def test_a_failed_run_says_so_in_its_folder_and_exits_with_one(operax, config_fi
     assert (state["state"], state["error"]) == ("failed", "the curvature is not positive")
     assert "Traceback" in (tmp_path / "r" / "log.txt").read_text()
     held = {p.name for p in (tmp_path / "r").iterdir()}
-    assert held == {"config.toml", "run.json", "metrics.csv", "log.txt", "denoised.h5", "denoising.h5"}
+    assert held == {"config.toml", "run.json", "metrics.csv", "log.txt", "denoised.h5", "denoising.h5", "checkpoints"}
     assert "has not finished" in operax("report", "r").err
 
 
@@ -153,6 +155,8 @@ step = 2
 
 [noise]
 std = 0.02
+offset = 0.0
+read_std = 0.0
 
 [fit]
 equation = "cahn-hilliard"

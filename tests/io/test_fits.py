@@ -83,3 +83,10 @@ def test_real_time_of_flight_folder(real):
     np.testing.assert_allclose(np.diff(movie.times), 10.24e-6, rtol=1e-4)
     frames = np.asarray(movie.frames, float)
     np.testing.assert_allclose(frames.mean(), 29.7, atol=0.1)
+
+
+@pytest.mark.parametrize("word", [b"NAXIS1  ", b"NAXIS2  ", b"BITPIX  "])
+def test_a_header_without_its_size_is_damage(tmp_path, word):
+    path = write(tmp_path / "a.fits", COUNTS[0])
+    path.write_bytes(path.read_bytes().replace(word, b"WRONG   "))
+    assert "is truncated, damaged or no FITS file" in info(path).problem

@@ -5,7 +5,7 @@ import pytest
 from nexusformat.nexus import nxload
 
 from operax.domain import Domain
-from operax.io import load, read_arrays, save, write_arrays
+from operax.io import info, load, read_arrays, save, write_arrays
 from operax.movie import Movie
 
 
@@ -170,3 +170,15 @@ def test_arrays_that_cannot_be_kept(tmp_path, movie):
     save(tmp_path / "m.h5", movie)
     with pytest.raises(ValueError, match="holds no operax arrays"):
         read_arrays(tmp_path / "m.h5")
+
+
+@pytest.mark.parametrize("name", ["frames", "inside", "variance", "time"])
+def test_a_size_that_nobody_can_hold_is_refused_whatever_data_set_claims_it(tmp_path, movie, name):
+    path = tmp_path / "a.h5"
+    save(path, movie)
+    with h5py.File(path, "r+") as file:
+        del file[f"entry/movie/{name}"]
+        file["entry/movie"].create_dataset(name, (2**20, 2**20, 2**10), "f8", chunks=(1, 1, 1024))
+    assert "it is damaged, never written or too big" in info(path).problem
+    with pytest.raises(ValueError, match="it is damaged, never written or too big"):
+        load(path)

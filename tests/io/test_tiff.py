@@ -3,7 +3,7 @@ import pytest
 import tifffile
 
 from operax.domain import Domain
-from operax.io import load, save
+from operax.io import info, load, save
 from operax.movie import Movie
 
 FRAMES = np.random.default_rng(0).integers(0, 4000, (4, 6, 8)).astype(np.uint16)
@@ -163,3 +163,29 @@ def test_compression_that_needs_a_package(real):
         pass
     with pytest.raises(ImportError, match="needs the package imagecodecs"):
         load(real("electrode_nmc_xct_slice/NMC_90wt_2000bar_115.tif"), times=[0.0], spacing=1)
+
+
+@pytest.mark.parametrize("bigtiff", [False, True])
+def test_pages_that_form_a_loop_are_refused(tmp_path, bigtiff):
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path, bigtiff=bigtiff) as file:
+        for _ in range(3):
+            file.write(np.zeros((4, 5), np.uint8), contiguous=False)
+    with tifffile.TiffFile(path) as file:
+        pages = list(file.pages)
+        order, (count, tag, step) = "little", (8, 20, 8) if bigtiff else (2, 12, 4)
+        ends = [page.offset + count + len(page.tags) * tag for page in pages]
+    data = bytearray(path.read_bytes())
+    data[ends[2] : ends[2] + step] = pages[1].offset.to_bytes(step, order)
+    path.write_bytes(data)
+    assert "its pages form a loop" in info(path).problem
+
+
+def test_an_image_without_a_size_is_no_defect_of_ours(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((4, 5), np.uint8))
+    with tifffile.TiffFile(path, mode="r+") as file:
+        file.pages[0].tags["ImageLength"].overwrite(0)
+        file.pages[0].tags["ImageWidth"].overwrite(0)
+    with pytest.raises(ValueError, match=r"a\.tif"):
+        load(path, spacing=1.0, times=1.0)

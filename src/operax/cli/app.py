@@ -12,14 +12,17 @@ from rich.console import Console
 
 from . import options as opt
 from .errors import INTERRUPTED, guarded
+from .init import Modality
+from .say import set_level
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(pretty_exceptions_enable=False)
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the `operax` command and give its exit code.
 
     0 done, 2 bad input or usage, 1 a training, fit or solve that failed, 130 interrupted by Ctrl-C.
+    Results go to standard output; progress, warnings and errors to standard error.
 
     Parameters
     ----------
@@ -30,6 +33,7 @@ def main(args: Sequence[str] | None = None) -> int:
     debug = "--debug" in given
     command = typer.main.get_command(app)
     left = [word for word in given if word != "--debug"]
+    set_level("info")  # a call before may have been quiet
     code = guarded(lambda: command.main(left, prog_name="operax", standalone_mode=False), debug=debug)
     if code == INTERRUPTED and args is None:
         # a compiled computation cannot be stopped, and an ordinary end of the process would wait for it
@@ -43,10 +47,18 @@ def main(args: Sequence[str] | None = None) -> int:
 def operax(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")] = False,
+    log_level: Annotated[
+        str, typer.Option(help="What to say on the way: error, warning, info (stages) or debug (every step).")
+    ] = "info",
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    """From a noisy operando movie to the physical laws that made it, with error bars."""
+    """From a noisy operando movie to the physical laws that made it, with error bars.
+
+    Exit codes: 0 done, 2 bad input or usage, 1 a training or fit that failed, 130 interrupted.
+    """
     del debug  # taken out by `main`, wherever on the line it stands
+    set_level("error" if quiet else log_level)
     if version:
         typer.echo(f"operax {metadata.version('operax')}")
     elif context.invoked_subcommand is None:
@@ -87,6 +99,23 @@ def info(file: opt.File, dataset: opt.Dataset = None) -> None:
 
 
 @app.command()
+def init(
+    modality: Annotated[Modality, typer.Argument(help="What recorded the movie.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file; by default <modality>.toml.")] = None,
+    movie: Annotated[Path | None, typer.Option("--input", "-i", help="The movie, to be named in the config.")] = None,
+    size: Annotated[int, typer.Option(min=16, max=512, help="Rows and columns of the simulated movie.")] = 40,
+    seed: opt.Seed = 0,
+    force: Annotated[bool, typer.Option("--force", help="Write over files that are there.")] = False,
+) -> None:
+    """Write a config with a comment on every key, to be edited and given to `run`."""
+    from .init import write
+
+    path = Path(f"{modality}.toml") if output is None else output
+    for file in write(modality, path, movie, force=force, size=size, seed=seed):
+        _say("written", file)
+
+
+@app.command()
 def denoise(
     file: opt.File,
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the movie: .h5 or .tif.")],
@@ -119,6 +148,8 @@ def denoise(
     from .session import double_precision
 
     check_output(output)
+    if resume and run_folder is None:
+        raise ValueError("`--resume` goes on in a run folder; name it with `--run`.")
     config = configs.given(
         {
             "input": opt.input_table(file, dataset, axes, spacing, times, units, channel, boundary, mask),
@@ -148,12 +179,14 @@ def denoise(
 @app.command()
 def fit(
     file: opt.File,
-    equation: Annotated[str, typer.Option(help="diffusion or cahn-hilliard.")],
+    equation: Annotated[str, typer.Option(help="diffusion, cahn-hilliard or allen-cahn.")],
     diffusivity: Annotated[
         str | None, typer.Option(help="D(c) of diffusion, as in a config: '{value=1e-3, factor=10}'.")
     ] = None,
     source: Annotated[float | None, typer.Option(help="Source of diffusion, a number per time.")] = None,
     mobility: Annotated[str | None, typer.Option(help="M(c) of cahn-hilliard, as in a config.")] = None,
+    rate: Annotated[str | None, typer.Option(help="R(c) of allen-cahn, as in a config.")] = None,
+    drive: Annotated[str | None, typer.Option(help="Driving force of allen-cahn: 0.1 or '{mean=0, std=1}'.")] = None,
     potential: Annotated[
         str | None,
         typer.Option(help="Chemical potential, as in a config: '{law=\"regular-solution\", omega=3.0}'."),
@@ -190,6 +223,7 @@ def fit(
     seed: opt.Seed = 0,
     out: opt.Out = None,
     force: opt.Force = False,
+    resume: opt.Resume = False,
 ) -> None:
     """Fit the laws of an equation to a movie; the same as `run` with a config of these keys."""
     from . import config as configs
@@ -209,6 +243,8 @@ def fit(
                 "diffusivity": opt.table("diffusivity", diffusivity),
                 "source": source,
                 "mobility": opt.table("mobility", mobility),
+                "rate": opt.table("rate", rate),
+                "drive": opt.table("drive", drive),
                 "potential": opt.table("potential", potential),
                 "kappa": opt.table("kappa", kappa),
                 "window": window,
@@ -220,20 +256,25 @@ def fit(
             "run": {"seed": seed},
         }
     )
-    _execute(config, out, file.stem, "fit", force=force, resume=False)
+    _execute(config, out, file.stem, "fit", force=force, resume=resume)
 
 
 @app.command()
 def run(
-    config: Annotated[Path, typer.Argument(help="The config, a TOML file.")],
+    config: Annotated[Path, typer.Argument(help="The config, a TOML file; `operax init` writes one.")],
     out: opt.Out = None,
+    over: opt.Set = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random, over that of the config.")] = None,
     force: opt.Force = False,
     resume: opt.Resume = False,
 ) -> None:
     """Run the analysis that a config describes, into a run folder with a report."""
     from . import config as configs
 
-    found = configs.read(config)
+    tables = opt.settings(over)
+    if seed is not None:
+        tables.setdefault("run", {})["seed"] = seed
+    found = configs.read(config, tables)
     _execute(found, out or found.run.out, config.stem, "run", force=force, resume=resume)
 
 
@@ -252,11 +293,27 @@ def report(
     _say("report", path)
 
 
+@app.command()
+def cite(
+    source: Annotated[Path | None, typer.Argument(help="A run folder or a config; all methods if not given.")] = None,
+) -> None:
+    """Say what to cite: the software, and the papers of the methods that were used."""
+    from .citations import cited
+
+    config = None
+    if source is not None:
+        from . import config as configs
+
+        config = configs.read(source / "config.toml" if source.is_dir() else source)
+    for line in cited(config):
+        typer.echo(line)
+
+
 def _execute(config, out, name: str, command: str, *, force: bool, resume: bool) -> None:
     from .folder import choose
     from .session import double_precision
 
-    path = choose(out, name, force=force)
+    path = choose(out, name, force=force, resume=resume)
     with double_precision():
         from . import pipeline
 

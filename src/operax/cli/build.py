@@ -4,7 +4,7 @@ import jax
 import numpy as np
 
 from ..inference import Given, LevenbergMarquardt, PreRoll
-from ..physics import AbstractEquation, CahnHilliard, Diffusion, laws
+from ..physics import AbstractEquation, AllenCahn, CahnHilliard, Diffusion, laws
 from . import config, tables
 
 
@@ -39,7 +39,7 @@ def _level(table: tables.ExpLegendre | tables.ExpSpline) -> laws.AbstractLaw:
     return laws.Unknown(np.log(table.value), np.log(table.factor))
 
 
-def equation(part: config.DiffusionFit | config.CahnHilliardFit) -> AbstractEquation:
+def equation(part: config.FitPart) -> AbstractEquation:
     """The equation that [fit] states.
 
     Raises
@@ -49,6 +49,8 @@ def equation(part: config.DiffusionFit | config.CahnHilliardFit) -> AbstractEqua
     """
     if isinstance(part, config.DiffusionFit):
         made: AbstractEquation = Diffusion(law(part.diffusivity), law(part.source))
+    elif isinstance(part, config.AllenCahnFit):
+        made = AllenCahn(law(part.rate), law(part.potential), law(part.kappa), law(part.drive))
     else:
         made = CahnHilliard(law(part.mobility), law(part.potential), law(part.kappa))
     if not jax.tree.leaves(made):
@@ -59,11 +61,11 @@ def equation(part: config.DiffusionFit | config.CahnHilliardFit) -> AbstractEqua
     return made
 
 
-def start(part: config.DiffusionFit | config.CahnHilliardFit) -> PreRoll | Given:
+def start(part: config.FitPart) -> PreRoll | Given:
     """How the windows of [fit] start."""
     return Given() if part.start == "given" else PreRoll(part.start.lead, part.start.cutoff)
 
 
-def method(part: config.DiffusionFit | config.CahnHilliardFit) -> LevenbergMarquardt:
+def method(part: config.FitPart) -> LevenbergMarquardt:
     """The optimiser of [fit]."""
     return LevenbergMarquardt(steps=part.steps)

@@ -1,17 +1,18 @@
 """The config of an analysis: every key of the TOML file with its default, checked before any work begins."""
 
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
 from . import toml
 from .explain import explain
-from .tables import Number, Positive, Potential, Rate, Table
+from .instruments import Instrument, Neutron, Optical, Stxm
+from .tables import Cut, Normal, Number, Positive, Potential, Rate, Table
 
 Names = Annotated[list[str], Field(min_length=3, max_length=3)]
-Cut = Annotated[list[int], Field(min_length=2, max_length=2)]
 
 
 class Input(Table):
@@ -22,6 +23,7 @@ class Input(Table):
     denoised one; it shows the same frames and pixels as the movie after [prepare], before the profile.
     """
 
+    files: ClassVar[tuple[str, ...]] = ("path", "mask", "states")
     path: str
     dataset: str | int | None = None
     axes: str | list[str] | None = None
@@ -34,45 +36,36 @@ class Input(Table):
     states: str | None = None
 
 
-class Region(Table):
-    """A part of one frame of the file, before any cut: rows and columns [first, end), counted from zero."""
-
-    rows: Cut
-    columns: Cut
-    frame: Annotated[int, Field(ge=0)] = 0
-
-
-class BeerLambert(Table):
-    """Transmitted intensity to amount of absorber.
-
-    ``reference`` is the intensity without absorber: a frame of the file, counted from zero, pixel by pixel; or
-    a region of a frame that holds none, whose mean then serves every pixel (for an evenly lit movie).
-    """
-
-    kind: Literal["beer-lambert"]
-    reference: Annotated[int, Field(ge=0)] | Literal["first"] | Region = "first"
-    attenuation: Positive = 1.0
-
-
 class Prepare(Table):
-    """What is kept and converted, in this order: rows and columns, conversion, frames, every ``step``-th.
+    """What is kept: rows and columns, frames, every ``step``-th of them.
 
     ``rows``, ``columns`` and ``frames`` are [first, end), counted from zero, as in Python. ``profile`` names
-    the axis that is averaged away after denoising.
+    the axis that is averaged away before the fit.
     """
 
     rows: Cut | None = None
     columns: Cut | None = None
-    convert: BeerLambert | None = None
     frames: Cut | None = None
     step: Annotated[int, Field(ge=1)] = 1
     profile: Literal["row", "column"] | None = None
 
 
 class Noise(Table):
-    """Noise that is stated, not measured: ``std`` of one pixel after ``convert`` and before ``profile``."""
+    """Noise of one recorded value that is stated, not measured, before ``profile``.
 
-    std: Positive
+    ``std`` is the standard deviation; or the variance is gain · (value − offset) + read_std², as of counts.
+    """
+
+    std: Positive | None = None
+    gain: Positive | None = None
+    offset: float = 0.0
+    read_std: Annotated[float, Field(ge=0)] = 0.0
+
+    @model_validator(mode="after")
+    def _one(self):
+        if (self.std is None) == (self.gain is None):
+            raise ValueError("give one of `std` and `gain` (with `offset` and `read_std`).")
+        return self
 
 
 class BlindSpot(Table):
@@ -143,6 +136,24 @@ class CahnHilliardFit(Table):
     residual_scale: bool = False
 
 
+class AllenCahnFit(Table):
+    """∂c/∂t = −R(c) (μ + v), μ = μ_h(c) − κ ∇²c."""
+
+    equation: Literal["allen-cahn"]
+    rate: Rate
+    potential: Potential
+    kappa: Number
+    drive: Annotated[float | Normal, Field(union_mode="left_to_right")] = 0.0
+    window: Window = None
+    start: Start = PreRoll()
+    steps: Steps = 60
+    draws: Draws = 1000
+    residual_scale: bool = False
+
+
+FitPart = DiffusionFit | CahnHilliardFit | AllenCahnFit
+
+
 class Report(Table):
     """How the report is headed."""
 
@@ -161,23 +172,43 @@ class Config(Table):
 
     input: Input
     prepare: Prepare = Prepare()
+    stxm: Stxm | None = None
+    neutron: Neutron | None = None
+    optical: Optical | None = None
     noise: Noise | None = None
     denoise: Annotated[BlindSpot | TemporalMean | LowRank, Field(discriminator="method")] | None = None
-    fit: Annotated[DiffusionFit | CahnHilliardFit, Field(discriminator="equation")] | None = None
+    fit: Annotated[FitPart, Field(discriminator="equation")] | None = None
     report: Report = Report()
     run: Run = Run()
 
     @model_validator(mode="after")
     def _something_to_do(self):
-        if self.denoise is None and self.fit is None:
-            raise ValueError("there is nothing to do: give a table [denoise], [fit] or both.")
+        given = [part for part in (self.stxm, self.neutron, self.optical) if part is not None]
+        if self.denoise is None and self.fit is None and not given:
+            raise ValueError("there is nothing to do: give a table [denoise] or [fit], or both, or an instrument.")
+        if len(given) > 1:
+            raise ValueError(
+                "[stxm], [neutron] and [optical] exclude each other; give the one that recorded the movie."
+            )
         if self.denoise is not None and self.input.states is not None:
             raise ValueError("`states` in [input] takes the place of [denoise]; give one of the two.")
         return self
 
+    @property
+    def instrument(self) -> Instrument | None:
+        """The table of the instrument, if there is one."""
+        return self.stxm or self.neutron or self.optical
 
-def read(path: str | os.PathLike) -> Config:
+
+def read(path: str | os.PathLike, over: Mapping[str, Mapping[str, Any]] | None = None) -> Config:
     """Read a config file; the paths in it become absolute.
+
+    Parameters
+    ----------
+    path
+        The file.
+    over
+        Keys by table that take the place of those in the file.
 
     Raises
     ------
@@ -187,6 +218,11 @@ def read(path: str | os.PathLike) -> Config:
         If it is no TOML, or a key is unknown, missing or has a bad value; all of them are named, with lines.
     """
     tables, lines = toml.read(path)
+    for name, keys in (over or {}).items():
+        held = tables.get(name)
+        tables[name] = {**(held if isinstance(held, dict) else {}), **keys}
+        # what was said on the command line stands on no line
+        lines = {where: line for where, line in lines.items() if where[:2] not in {(name, key) for key in keys}}
     try:
         config = Config.model_validate(tables)
     except ValidationError as error:
@@ -211,13 +247,27 @@ def given(tables: dict[str, dict[str, Any]]) -> Config:
 
 
 def rooted(config: Config, folder: Path) -> Config:
-    """The config with the paths of its input made absolute, starting from ``folder``."""
-    paths = {
-        name: os.path.normpath(folder / Path(found).expanduser())
-        for name in ("path", "mask", "states")
-        if (found := getattr(config.input, name)) is not None
-    }
-    return config.model_copy(update={"input": config.input.model_copy(update=paths)})
+    """The config with all paths of inputs made absolute, starting from ``folder``."""
+
+    def full(path: Any) -> Any:
+        if isinstance(path, Mapping):
+            return {name: full(one) for name, one in path.items()}
+        return os.path.normpath(folder / Path(path).expanduser()) if isinstance(path, str) else path
+
+    changes: dict[str, Any] = {}
+    for part, table in config:
+        if isinstance(table, Table) and table.files:
+            paths = {name: full(getattr(table, name)) for name in table.files}
+            changes[part] = table.model_copy(update=paths)
+    return config.model_copy(update=changes)
+
+
+def named_files(config: Config) -> Iterator[str]:
+    """Every file or folder that the config reads."""
+    for _, table in config:
+        if isinstance(table, Table):
+            for found in (getattr(table, name) for name in table.files):
+                yield from found.values() if isinstance(found, Mapping) else [found] if isinstance(found, str) else []
 
 
 def text(config: Config) -> str:

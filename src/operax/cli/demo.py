@@ -66,7 +66,7 @@ def remembered(path: Path) -> synth.Truth | None:
     try:
         state = json.loads((path / "run.json").read_text("utf-8"))
         return truth(state["seed"], **state["synthetic"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import typer
 
+from .say import says
+
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 
 # the exception of typer's own usage errors, wherever this version of typer keeps it
@@ -66,7 +68,8 @@ def guarded(command: Callable[[], int | None], *, debug: bool) -> int:
 
 def _warn(message, category, filename, lineno, file=None, line=None) -> None:
     """A warning in one line, without the place in the code that gave it."""
-    _say("warning", str(message), "yellow")
+    if says("warning"):
+        _say("warning", str(message), "yellow")
 
 
 def _say(kind: str, message: str, colour: str) -> None:

@@ -110,7 +110,8 @@ def _sentence(found, keys: tuple, model, filed: bool) -> str:
             return f"{table}{inner} is required."
         return f"{table}{inner} must be one of {listed}, got {got!r}{_meant(str(got), wanted)}."
     if kind == "value_error":
-        return f"{table}{found['msg'].removeprefix('Value error, ')}"
+        whole = f"[{keys[0]}] " if len(keys) == 1 and filed else table
+        return f"{whole}{found['msg'].removeprefix('Value error, ')}"
     if kind in KINDS:
         return f"{table}{key} must be {KINDS[kind]}, got {found['input']!r}."
     if kind == "literal_error":

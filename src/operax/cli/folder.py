@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import platform
@@ -17,7 +18,10 @@ from ..io import replacing
 from ..io.files import SUFFIXES
 from . import config as configs
 
-RESULTS = ("denoised.h5", "denoising.h5", "fit.h5", "predicted.h5", "report.html")
+# What denoising leaves, by number of the recorded movie; taken over as a whole or not at all.
+DENOISED = ("denoised*.h5", "denoising*.h5", "denoiser-*.npz")
+RESULTS = (*DENOISED, "composition*.h5", "fit.h5", "predicted.h5", "report.html", "citations.txt")
+CHECKPOINTS = ("checkpoints/training-*.npz", "checkpoints/fit.h5")
 PACKAGES = ("operax", "jax", "jaxlib", "equinox", "diffrax", "flax", "optax", "numpy", "scipy", "h5py")
 
 
@@ -61,7 +65,7 @@ def write_text(path: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8")
 
 
-def choose(out: str | os.PathLike | None, name: str, *, force: bool = False) -> Path:
+def choose(out: str | os.PathLike | None, name: str, *, force: bool = False, resume: bool = False) -> Path:
     """The folder to run in: ``out``, or the first free ``runs/<name>-<n>`` of the current folder.
 
     Parameters
@@ -72,6 +76,8 @@ def choose(out: str | os.PathLike | None, name: str, *, force: bool = False) -> 
         Names the run where no folder was asked for.
     force
         Also take a folder with other things in it; they are left alone.
+    resume
+        Where no folder was asked for, take the last of that name.
 
     Raises
     ------
@@ -81,8 +87,8 @@ def choose(out: str | os.PathLike | None, name: str, *, force: bool = False) -> 
         If it cannot be written.
     """
     if out is None:
-        numbers = range(1, 1 + len(list(Path("runs").glob(f"{name}-*"))) + 1)
-        return next(p for n in numbers if not (p := Path("runs") / f"{name}-{n}").exists())
+        free = next(n for n in itertools.count(1) if not (Path("runs") / f"{name}-{n}").exists())
+        return Path("runs") / f"{name}-{free - 1 if resume and free > 1 else free}"
     path = Path(out).expanduser()
     nearest = next(p for p in (path, *path.absolute().parents) if p.exists())
     if not nearest.is_dir():
@@ -130,9 +136,9 @@ def begin(
     inputs: Sequence[Mapping[str, Any]],
     command: str,
     *,
-    keep: Sequence[str] = (),
+    keep: frozenset[str] = frozenset(),
 ) -> Folder:
-    """Make the folder ready for a run: results of an earlier run go, except those in ``keep``.
+    """Make the folder ready for a run: results and checkpoints of an earlier run go, except those in ``keep``.
 
     Parameters
     ----------
@@ -145,21 +151,24 @@ def begin(
     command
         Which command runs.
     keep
-        Results of an earlier run that are used again.
+        Files of an earlier run that are used again, see `reusable`.
     """
     import jax
 
     path.mkdir(parents=True, exist_ok=True)
+    (path / "checkpoints").mkdir(exist_ok=True)
     run = Folder(path)
-    for name in RESULTS:
-        if name not in keep:
-            (path / name).unlink(missing_ok=True)
-    # figures of an earlier run would pass for those of this one
-    for stale in (path / "figures").glob("*.png"):
+    for pattern in (*RESULTS, *CHECKPOINTS):
+        for stale in path.glob(pattern):
+            if stale.relative_to(path).as_posix() not in keep:
+                stale.unlink()
+    # figures of an earlier run would pass for those of this one; parts are what a killed process was writing
+    for stale in (*(path / "figures").glob("*.png"), *path.glob(".*.part"), *path.glob("*/.*.part")):
         stale.unlink()
     write_text(path / "config.toml", configs.text(config))
-    write_text(path / "metrics.csv", "stage,step,value\n")
-    write_text(path / "log.txt", "")
+    for name, first in (("metrics.csv", "stage,step,value\n"), ("log.txt", "")):
+        whole = _whole_lines(path / name) if keep else ""
+        write_text(path / name, whole or first)
     run.note(
         command=command,
         state="running",
@@ -174,6 +183,12 @@ def begin(
     )
     run.log(f"operax {run.state['versions']['operax']}: {command} of {config.input.path}")
     return run
+
+
+def _whole_lines(path: Path) -> str:
+    """What an earlier run wrote, without a line that it was killed in."""
+    text = path.read_text("utf-8", "replace") if path.exists() else ""
+    return text[: text.rfind("\n") + 1]
 
 
 @contextlib.contextmanager
@@ -208,19 +223,27 @@ def fingerprint(path: str | os.PathLike) -> dict[str, Any]:
     return {"path": os.fspath(where), "bytes": size, "sha256": digest.hexdigest()}
 
 
-def reusable(path: Path, config: configs.Config, inputs: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the denoised movie in a run folder is the one that this config would make of these inputs."""
-    if not all((path / name).exists() for name in ("config.toml", "run.json", "denoised.h5", "denoising.h5")):
-        return False
+def reusable(path: Path, config: configs.Config, inputs: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    """Files in a run folder that this config would make again from these inputs: results and checkpoints."""
+    if not (path / "config.toml").exists() or not (path / "run.json").exists():
+        return frozenset()
     try:
         before = configs.read(path / "config.toml")
         state = json.loads((path / "run.json").read_text("utf-8"))
         hashes = [entry["sha256"] for entry in state["inputs"]]
+        version = state["versions"]["operax"]
     except (ValueError, OSError, KeyError, TypeError):
-        return False
+        return frozenset()
     same = all(getattr(before, part) == getattr(config, part) for part in ("input", "prepare", "noise", "denoise"))
-    same = same and state.get("versions", {}).get("operax") == metadata.version("operax")
-    return same and before.run.seed == config.run.seed and hashes == [entry["sha256"] for entry in inputs]
+    same = same and before.instrument == config.instrument and before.run.seed == config.run.seed
+    if not same or version != metadata.version("operax") or hashes != [entry["sha256"] for entry in inputs]:
+        return frozenset()
+    # a fit's checkpoint is of one equation and its priors
+    patterns = CHECKPOINTS if before.fit == config.fit else CHECKPOINTS[:1]
+    # denoised.h5 is written last: without it the others may be half of what there should be
+    if (path / "denoised.h5").exists() and (path / "denoising.h5").exists():
+        patterns = (*patterns, *DENOISED)
+    return frozenset(found.relative_to(path).as_posix() for pattern in patterns for found in path.glob(pattern))
 
 
 def _now() -> str:

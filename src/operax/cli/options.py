@@ -1,5 +1,6 @@
 """Options that several commands share, and how their words become values."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,7 +29,13 @@ Out = Annotated[Path | None, typer.Option(help="Run folder; by default runs/<nam
 Force = Annotated[bool, typer.Option("--force", help="Write into a folder that holds other files, too.")]
 Resume = Annotated[
     bool,
-    typer.Option("--resume", help="Use the denoised movie of an earlier run in the folder, if it still fits."),
+    typer.Option("--resume", help="Go on where an earlier run of the same config in the folder was stopped."),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="A key of the config and its value, over what the file says: fit.draws=200.", metavar="KEY=VALUE"
+    ),
 ]
 
 
@@ -85,6 +92,27 @@ def table(name: str, text: str | None) -> Any:
         return toml.value(text)
     except ValueError as error:
         raise ValueError(f"`--{name}`: {error}") from error
+
+
+def settings(words: Sequence[str] | None) -> dict[str, dict[str, Any]]:
+    """The tables that ``--set table.key=value`` state.
+
+    Raises
+    ------
+    ValueError
+        If one is no such pair, or its value is not TOML.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for word in words or ():
+        name, equals, said = word.partition("=")
+        parts = [part.strip() for part in name.split(".")]
+        if not equals or len(parts) != 2 or not all(parts):
+            raise ValueError(f"`--set` must be table.key=value, e.g. fit.draws=200, got {word!r}.")
+        try:
+            found.setdefault(parts[0], {})[parts[1]] = toml.value(said)
+        except ValueError as error:
+            raise ValueError(f"`--set {name}`: {error} Text stands in quotes.") from error
+    return found
 
 
 def part(dataset: str | None) -> str | int | None:

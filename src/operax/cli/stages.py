@@ -15,6 +15,7 @@ from rich.progress import (
 )
 
 from .folder import Folder
+from .say import says
 
 Tick = Callable[[int, int, float], None]
 
@@ -45,17 +46,20 @@ def stage(name: str, run: Folder | None = None, *, value: str = "") -> Iterator[
         TimeRemainingColumn(),
         TextColumn("{task.fields[said]}"),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not (console.is_terminal and says("info"))) as bar:
         task = bar.add_task(name, total=None, said="")
 
         def tick(step: int, steps: int, reached: float) -> None:
             bar.update(task, completed=step, total=steps, said=f"step {step} of {steps}  {value} {reached:.4g}")
+            if says("debug"):
+                console.print(f"{name:<9} step {step} of {steps}  {value} {reached:.6g}", highlight=False)
             if run is not None:
                 run.metric(name, step, float(reached))
 
         yield tick
     seconds = time.perf_counter() - began
-    console.print(f"{name:<9} {seconds:6.1f} s", highlight=False)
+    if says("info"):
+        console.print(f"{name:<9} {seconds:6.1f} s", highlight=False)
     if run is not None:
         run.note(seconds={**run.state.get("seconds", {}), name: round(seconds, 3)})
         run.log(f"{name} took {seconds:.1f} s")

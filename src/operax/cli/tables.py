@@ -4,14 +4,18 @@ Every table here is only words; `build` makes the laws. Priors are stated as in 
 within a ``factor`` for positive quantities, ``mean`` and ``std`` for others.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 
 class Table(BaseModel):
-    """A table of a config: unknown keys are refused, and a number is never made of a string."""
+    """A table of a config: unknown keys are refused, and a number is never made of a string.
 
+    ``files`` names the keys that hold paths.
+    """
+
+    files: ClassVar[tuple[str, ...]] = ()
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
@@ -29,6 +33,7 @@ def _kind(table: Any) -> str:
 Positive = Annotated[float, Field(gt=0)]
 Factor = Annotated[float, Field(gt=1)]
 Range = Annotated[list[float], Field(min_length=2, max_length=2)]
+Cut = Annotated[list[int], Field(min_length=2, max_length=2)]
 
 
 class Between(Table):

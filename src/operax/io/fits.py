@@ -1,6 +1,8 @@
 """FITS images (also gzipped), one image or cube of the file, through astropy."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -51,10 +53,7 @@ def record(path: str | os.PathLike, dataset: str | int | None = None) -> Recordi
 
     def read() -> np.ndarray:
         with _opened(path) as file:
-            try:
-                values = np.asarray(file[chosen].data)
-            except (OSError, ValueError, TypeError, EOFError) as error:
-                raise ValueError(f"{path}: is truncated or damaged ({error}).") from error
+            values = np.asarray(file[chosen].data)
             if values.shape != shape:
                 raise ValueError(f"{path}: is truncated; its header says {shape}, it holds {values.shape}.")
             return values.astype(values.dtype.newbyteorder("="))
@@ -74,7 +73,9 @@ def record(path: str | os.PathLike, dataset: str | int | None = None) -> Recordi
     )
 
 
-def _opened(path) -> Any:
+@contextlib.contextmanager
+def _opened(path) -> Iterator[Any]:
+    """A FITS file for reading; whatever the parser stumbles over is reported as damage of the file."""
     try:
         from astropy.io import fits
     except ImportError as error:
@@ -82,6 +83,12 @@ def _opened(path) -> Any:
             f"{path}: FITS is read with astropy; install it with `pip install 'operax[neutron]'`."
         ) from error
     try:
-        return fits.open(path, memmap=False)
-    except (OSError, ValueError, EOFError) as error:
+        # opened here: astropy leaves files open whose headers it cannot read
+        with open(path, "rb") as handle, fits.open(handle, memmap=False) as file:
+            yield file
+    except (PermissionError, MemoryError):
+        raise
+    except Exception as error:  # a parser of damaged headers fails in every way there is
+        if str(error).startswith(f"{path}: "):
+            raise
         raise ValueError(f"{path}: is truncated, damaged or no FITS file ({error}).") from error

@@ -195,7 +195,8 @@ def _native(path, file: h5py.File) -> Recording:
     units = [text(fetch(path, data, name).attrs.get("units", "")) for name in (space[0], axes[0], "frames")]
     with damaged(path, "entry/movie"):
         clock = times[...]
-        inside = fetch(path, data, "inside")[...].astype(bool) if nexus.holds(data, "inside") else None
+        held = shape_checked(path, fetch(path, data, "inside")) if nexus.holds(data, "inside") else None
+        inside = None if held is None else held[...].astype(bool)
     has_variance = nexus.holds(data, "variance")
     # a variance of another shape is broadcast, and read as a whole
     in_parts = has_variance and shape_checked(path, fetch(path, data, "variance")).shape == frames.shape

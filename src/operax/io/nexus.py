@@ -132,6 +132,8 @@ def values(path, name: str, first: bool = False, part: slice | None = None) -> n
     """All values of a data set, or the first entry along its first axis, or some of them."""
     with opened(path) as file:
         node = shape_checked(path, fetch(path, file, name))
+        if not node.size:
+            raise ValueError(f"{path}: {name!r} of shape {node.shape} holds no value.")
         with damaged(path, name):
             return np.asarray(node[0] if first else node[...] if part is None else node[part])
 

@@ -5,7 +5,7 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tifffile
@@ -31,9 +31,35 @@ class _Complaints(logging.Handler):
         self.lines.append(record.getMessage())
 
 
+def _walk(path: str | os.PathLike) -> None:
+    """Follow the chain of pages once: tifffile goes round a loop of them for ever."""
+    with open(path, "rb") as file:
+        head = file.read(16)
+        order: Literal["little", "big"] = "big" if head[:2] == b"MM" else "little"
+        big = int.from_bytes(head[2:4], order) == 43
+        # sizes of the count of tags, of a tag, and of the offset of the next page
+        count, tag, step = (8, 20, 8) if big else (2, 12, 4)
+        offset, seen = int.from_bytes(head[8:16] if big else head[4:8], order), set()
+        while offset:
+            if offset in seen:
+                raise ValueError(f"{path}: is damaged, its pages form a loop.")
+            seen.add(offset)
+            file.seek(offset)
+            tags = int.from_bytes(file.read(count), order)
+            try:
+                file.seek(offset + count + tags * tag)
+            except (OSError, OverflowError):
+                return
+            # beyond the end there is nothing: what is wrong is said by the parser
+            offset = int.from_bytes(file.read(step), order)
+            if offset >= 2**63:
+                return
+
+
 @contextlib.contextmanager
 def _opened(path: str | os.PathLike) -> Iterator[tifffile.TiffFile]:
     """A TIFF for reading; whatever the parser stumbles over is reported as damage of the file."""
+    _walk(path)
     complaints = _Complaints()
     log = logging.getLogger("tifffile")
     log.addHandler(complaints)
@@ -101,7 +127,7 @@ def record(path: str | os.PathLike, dataset: str | int | None = None) -> Recordi
         dtype=dtypes[dataset],
         read=lambda: _values(path, series),
         first=lambda: _first(path, series),
-        part=(lambda part: _values(path, series, part)) if pages == shapes[series][0] else None,
+        part=(lambda part: _values(path, series, part)) if shapes[series][:1] == (pages,) else None,
         axes=axes,
         stated=letters[dataset],
         times=times,
