@@ -45,7 +45,7 @@ def _likelihood(error, factor, sigma2):
     return jnp.sum(error * weighed[..., 0], -1) + logarithm
 
 
-def _loss(weights, graph, data: Data, batch):
+def blind_loss(weights, graph, data: Data, batch):
     """Mean negative log likelihood of the noisy targets; blind risk on held-out pixels, as sum and count."""
     frames, seen, inside, held, noise = batch
     mean, factor = apply(graph, weights, frames, seen, inside)
@@ -67,7 +67,7 @@ def _step(carry, key, rate, data: Data, graph, size):
     # times as long on a CPU (measured with jax 0.10: 56 ms a step alone, 400 ms in the loop).
     weights, average, state = carry
     batch = jax.vmap(lambda k: cut(data, k))(jax.random.split(key, size))
-    (value, (risk, count)), gradient = jax.value_and_grad(_loss, has_aux=True)(weights, graph, data, batch)
+    (value, (risk, count)), gradient = jax.value_and_grad(blind_loss, has_aux=True)(weights, graph, data, batch)
     length = optax.global_norm(gradient)
     gradient = jax.tree.map(lambda g: g * jnp.minimum(1, LONGEST / (length + 1e-12)), gradient)
     direction, state = muon.step(gradient, state)
