@@ -118,6 +118,8 @@ NAMES = [
     "ensemble",
     "Randomised",
     "propagate",
+    "fit_joint",
+    "Joint",
     "calibrate",
     "Calibrated",
     "Bootstrap",

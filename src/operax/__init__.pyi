@@ -24,6 +24,7 @@ from .inference import Explained as Explained
 from .inference import Fit as Fit
 from .inference import Given as Given
 from .inference import Identified as Identified
+from .inference import Joint as Joint
 from .inference import LevenbergMarquardt as LevenbergMarquardt
 from .inference import Multistart as Multistart
 from .inference import NewtonCG as NewtonCG
@@ -44,6 +45,7 @@ from .inference import ensemble as ensemble
 from .inference import evidence as evidence
 from .inference import explained as explained
 from .inference import fit as fit
+from .inference import fit_joint as fit_joint
 from .inference import fitted as fitted
 from .inference import identify as identify
 from .inference import invariants as invariants

@@ -22,6 +22,8 @@ from .identify import Identified as Identified
 from .identify import identify as identify
 from .identify import invariants as invariants
 from .identify import unknowns as unknowns
+from .joint import Joint as Joint
+from .joint import fit_joint as fit_joint
 from .lbfgs import LBFGS as LBFGS
 from .likelihood import Correlated as Correlated
 from .likelihood import StudentT as StudentT

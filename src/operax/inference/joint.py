@@ -6,21 +6,20 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Float, Key
 
 from ..denoise import muon
 from ..denoise.choose import choose
 from ..denoise.denoiser import Denoiser, channels, estimate, restore, runs, with_channels
 from ..denoise.networks import BlindSpot, FrameBlind
-from ..denoise.patches import cut, held_out, prepare
+from ..denoise.patches import Data, cut, held_out, prepare
 from ..denoise.train import LONGEST, blind_loss, train
 from ..movie import Movie
 from ..noise import Gaussian, PoissonGaussian
 from ..physics.equations import AbstractEquation
+from ..physics.plan import StepPlan
 from .fit import Fit, fit
-from .linearise import misfit, predict
-from .linearise import loss as likelihood_loss
+from .linearise import loss, misfit, predict
 from .problem import Problem
 from .reverse import frozen
 from .starts import Given
@@ -59,11 +58,11 @@ class Joint(eqx.Module):
 class _Task(eqx.Module):
     """What one step reads."""
 
-    data: eqx.Module
+    data: Data
     denoiser: Denoiser
     problem: Problem
     trained: Array  # factors of the values the physics is trained on
-    plan: eqx.Module
+    plan: StepPlan
     clips: Array
     firsts: Array
     scored: float
@@ -96,7 +95,7 @@ def _value(unknown, task: _Task, batch, window, coupling):
     blind, (risk, count) = blind_loss(weights, task.denoiser.graph, task.data, batch)
     problem = task.window(weights, window, task.trained)
     predicted = predict(equation, problem.starts.guess[:1], problem, task.plan)
-    share = likelihood_loss(problem, predicted) / jnp.maximum((problem.targets()[1] > 0).sum(), 1)
+    share = loss(problem, predicted) / jnp.maximum((problem.targets()[1] > 0).sum(), 1)
     prior = 0.5 * sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(equation)) / task.scored
     rest = eqx.tree_at(lambda p: p.factor, problem, task.problem.factor - task.trained)
     chi2 = jnp.stack([misfit(p, predicted) for p in (problem, rest)])
@@ -107,23 +106,22 @@ def _value(unknown, task: _Task, batch, window, coupling):
 @eqx.filter_jit
 def _step(carry, key, rates, task: _Task, size, coupling):
     """One step of weights and laws against the blind loss and the misfit of one window."""
-    unknown, average, (momentum, moments) = carry
+    unknown, average, state = carry
     patch_key, window_key = jax.random.split(key)
     batch = jax.vmap(lambda k: cut(task.data, k))(jax.random.split(patch_key, size))
     window = jax.random.randint(window_key, (), 0, len(task.firsts))
     slopes, seen = jax.grad(_value, has_aux=True)(unknown, task, batch, window, coupling)
     good = jnp.all(jnp.asarray([jnp.isfinite(x).all() for x in jax.tree.leaves(slopes)]))
     slopes = jax.tree.map(lambda g: jnp.where(good, g, 0), slopes)
-    length = optax.global_norm(slopes[0])
-    by_weight = jax.tree.map(lambda g: g * jnp.minimum(1, LONGEST / (length + 1e-12)), slopes[0])
-    direction, momentum = muon.step(by_weight, momentum)
-    along, moments = optax.scale_by_adam().update(slopes[1], moments)
-    unknown = (
-        jax.tree.map(lambda w, d: (w - rates[0] * d).astype(w.dtype), unknown[0], direction),
-        jax.tree.map(lambda x, d: (x - rates[1] * d).astype(x.dtype), unknown[1], along),
+    length = jnp.sqrt(sum(jnp.sum(g**2) for g in jax.tree.leaves(slopes[0])))
+    shortened = jax.tree.map(lambda g: g * jnp.minimum(1, LONGEST / (length + 1e-12)), slopes[0])
+    directions, state = muon.step((shortened, slopes[1]), state)
+    unknown = tuple(
+        jax.tree.map(lambda w, d, rate=rate: (w - rate * d).astype(w.dtype), w, d)
+        for w, d, rate in zip(unknown, directions, rates)
     )
     average = jax.tree.map(lambda a, w: MEMORY * a + (1 - MEMORY) * w, average, unknown)
-    return (unknown, average, (momentum, moments)), seen
+    return (unknown, average, state), seen
 
 
 def fit_joint(
@@ -144,9 +142,9 @@ def fit_joint(
 ) -> Joint:
     """Train a denoiser together with the equation its frames are to start, then fit the laws to the end.
 
-    The network is first trained alone and the laws fitted to its frames. Each further step lowers the blind loss on random patches plus the misfit of
-    the equation over one window of raw frames, started from the network's own first frame; the derivative runs
-    through solver and network to weights and laws.
+    The network is first trained alone and the laws fitted to its frames. Each further step lowers the blind loss on
+    random patches plus the misfit of the equation over one window of raw frames, started from the network's own first
+    frame; the derivative runs through solver and network to weights and laws.
 
     Parameters
     ----------
@@ -208,12 +206,12 @@ def fit_joint(
     clips = jnp.asarray(table[firsts])
     task = _Task(data, denoiser, problem, trained, plan, clips, jnp.asarray(firsts), float(problem.scored))
     unknown = (denoiser.weights, equation)
-    carry = (unknown, unknown, (muon.begin(denoiser.weights), optax.scale_by_adam().init(equation)))
-    fade = optax.cosine_decay_schedule(1.0, steps, 0.02)
+    carry = unknown, unknown, muon.begin(unknown)
+    fade = 0.5 * (1 + np.cos(np.pi * np.arange(steps) / steps))
     history = []
     seen: list[tuple[Array, Array]] = []
     for number, step_key in enumerate(jax.random.split(walk_key, steps)):
-        rates = jnp.asarray([learning_rate, PACE]) * fade(number)
+        rates = jnp.asarray([learning_rate, PACE]) * fade[number]
         carry, found = _step(carry, step_key, rates, task, batch, coupling)
         seen.append(found)
         if len(seen) == STRETCH or number + 1 == steps:
