@@ -3,8 +3,11 @@
 import importlib.util
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
+
+import operax as ox
 
 ROOT = Path(__file__).parents[1]
 
@@ -39,3 +42,24 @@ def test_optical_flakes(tmp_path, real):
     assert (layers == 0).mean() > 0.7
     # the picture's largest flake is two layers thick
     assert (layers == 2).sum() > 3000
+
+
+@pytest.mark.slow
+def test_own_physics(tmp_path):
+    """A law, an equation and a reader that the package does not know, from a text file to laws that hold the truth."""
+    own = script("own_physics")
+    assert len((ROOT / "examples" / "own_physics.py").read_text("utf-8").splitlines()) <= 60
+    truth = own.Spread(ox.laws.Constant(0.3), own.Hill(ox.laws.Constant(1.5), ox.laws.Constant(0.3)))
+    domain, times = ox.Domain(48, 0.25), np.linspace(0, 6, 16)
+    c0 = jnp.asarray(0.8 * np.exp(-((domain.centres()[0] / 1.5) ** 2)) + 0.02)
+    clean = ox.simulate(truth, c0, jnp.asarray(times), domain).frames
+    seen = np.asarray(clean) + 0.02 * np.random.default_rng(0).normal(size=clean.shape)
+    np.savetxt(tmp_path / "cover.csv", np.column_stack([times, seen]), delimiter=",")
+    posterior = own.main(tmp_path / "cover.csv", tmp_path / "spread.html")
+    assert posterior.fit.result.startswith("converged")
+    c = jnp.array([0.2, 0.5, 0.9])
+    for law in (lambda e: e.diffusivity(c), lambda e: e.growth(c)):
+        low, _, high = posterior.band(law, 0.99)
+        assert ((low < law(truth)) & (law(truth) < high)).all()
+        assert ((high - low) < 0.5 * law(truth)).all(), "the movie informs both laws"
+    assert "g(c) (1/h)" in (tmp_path / "spread.html").read_text("utf-8")

@@ -42,6 +42,8 @@ class Fit(eqx.Module):
         equation, or the noise model, does not explain the movie.
     history
         Minus the log posterior along the last descent, at full accuracy and on the whole movie.
+    normal
+        Curvature of minus the log posterior at the optimum: an arrow of laws and start states.
     plans
         The solver's steps, one plan a movie.
     result
@@ -183,7 +185,12 @@ def _opened(problem: Problem, part: float) -> Problem:
 def fitted(fit: Fit, problem: Problem | Sequence[Problem], *, movie: int = 0) -> Movie:
     """The movie the fit predicts: one frame for each frame a window reaches, as the instrument would see it.
 
-    ``movie`` chooses among several problems that were fitted together.
+    Parameters
+    ----------
+    fit, problem
+        A fit and what it was fitted to.
+    movie
+        Chooses among several problems that were fitted together.
     """
     problems = together(problem)
     one, plan = problems[movie], fit.plans[movie]

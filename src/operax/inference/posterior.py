@@ -26,6 +26,8 @@ class Posterior(eqx.Module):
         The most probable equation.
     draws
         The same equation with a leading axis of draws on every leaf.
+    fit
+        The fit they are drawn around.
     method
         How the draws were made, in words.
     notes

@@ -146,6 +146,13 @@ def save(path: str | os.PathLike, result: Movie | AsArrays | Iterator[Movie]) ->
     HDF5 keeps everything and reads back exactly. TIFF keeps frames, axes, pixel size and times for other
     programs to show, and warns of what it cannot keep. NetCDF (.nc) holds the draws of a posterior as ArviZ opens them.
 
+    Parameters
+    ----------
+    path
+        File to write; its suffix names the format.
+    result
+        A movie, an iterator of its parts, or a posterior.
+
     Raises
     ------
     ValueError

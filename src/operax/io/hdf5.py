@@ -101,7 +101,14 @@ def write_arrays(
 ) -> None:
     """Write named arrays and named attributes to HDF5, as an NXcollection.
 
-    A name may hold slashes, which make groups.
+    Parameters
+    ----------
+    path
+        File to write.
+    arrays
+        Numbers, booleans or strings by name; a name may hold slashes, which make groups.
+    attributes
+        Strings and numbers by name.
 
     Raises
     ------

@@ -288,6 +288,13 @@ def f_score(
 ) -> float:
     """Harmonic mean of precision and recall of particles that overlap the true ones by ``least`` of their union.
 
+    Parameters
+    ----------
+    labels, truth
+        Number of the particle at every pixel, zero outside of all.
+    least
+        Overlap from which two particles are the same: intersection over union.
+
     Raises
     ------
     ValueError

@@ -148,6 +148,13 @@ def interface_energy(potential: Callable, kappa: float | Float[Array, ""]) -> Fl
 def interface_width(potential: Callable, kappa: float | Float[Array, ""]) -> Float[Array, ""]:
     """Width of a flat interface: the step of composition over its largest slope, √(κ / 2 Δf) Δc.
 
+    Parameters
+    ----------
+    potential, kappa
+        As for `interface_energy`.
+
+    Notes
+    -----
     A movie resolves κ only where this is several pixels wide.
     """
     pair = binodal(potential)

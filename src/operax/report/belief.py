@@ -32,7 +32,7 @@ def bands(posterior: Posterior, calibrated: Calibrated | None) -> Section:
     ]
     if calibrated is None:
         said.append(
-            "Whether bands of this kind hold was not measured for this movie. `operax.calibrate` simulates "
+            "Whether bands of this kind hold was not measured for this movie. operax.calibrate simulates "
             "the experiment again and again with known laws, and counts."
         )
         return Section("How far to believe the bands", tuple(said))

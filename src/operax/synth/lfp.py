@@ -63,7 +63,17 @@ class Scans(eqx.Module):
 
 
 def row_noise(shape: tuple[int, ...], along: float, *, key: Key[Array, ""]) -> Float[Array, "*shape"]:
-    """Standard normal noise, correlated along the last axis as ρ^|lag| and white along all others."""
+    """Standard normal noise of a ``shape``, correlated along the last axis as ρ^|lag| and white along all others.
+
+    Parameters
+    ----------
+    shape
+        Of the noise.
+    along
+        The correlation ρ of neighbours along the last axis.
+    key
+        Random key.
+    """
     white = jnp.moveaxis(jax.random.normal(key, shape), -1, 0)
 
     def step(last, fresh):

@@ -20,7 +20,19 @@ FAINT = 0.02
 
 
 class Truth(eqx.Module):
-    """A simulated experiment: what is seen, what was really there, and the law that made it."""
+    """A simulated experiment.
+
+    Attributes
+    ----------
+    noisy
+        What is seen.
+    clean
+        What was really there.
+    equation
+        The law that made it.
+    noise
+        What came on top.
+    """
 
     noisy: Movie
     clean: Movie
@@ -64,6 +76,8 @@ def cahn_hilliard(
         Largest wavenumber of the random start, radians per length.
     dt
         Longest solver step; ``None`` chooses it.
+    units
+        Units of length, time and value.
     """
     equation = equation or CahnHilliard(
         laws.Degenerate(laws.Constant(1.0)), laws.RegularSolution(laws.Constant(3.0)), laws.Constant(2e-3)

@@ -134,6 +134,11 @@ def absorbance(movie: Movie, reference: Movie) -> Movie:
 
     Differences of channels of it do not change with exposure.
 
+    Parameters
+    ----------
+    movie, reference
+        As for `contrast`.
+
     Raises
     ------
     ValueError

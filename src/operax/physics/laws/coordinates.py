@@ -15,7 +15,7 @@ Tree = TypeVar("Tree", bound=PyTree)
 
 
 def draw(law: Tree, *, key: Key[Array, ""]) -> Tree:
-    """The same law, or equation, with its unknown numbers drawn from their prior."""
+    """The same law, or equation, with its unknown numbers drawn from their prior by a random ``key``."""
     theta, rebuild = ravel_pytree(law)
     return rebuild(jax.random.normal(key, theta.shape, theta.dtype))
 
@@ -40,7 +40,7 @@ def tangents(law: AbstractLaw, c: Float[Array, "*shape"]) -> Float[Array, "unkno
 
 
 class Frozen(AbstractLaw):
-    """A law whose unknown numbers are now known; made by `freeze`."""
+    """A law whose unknown ``numbers`` are now known, with its ``structure``; made by `freeze`."""
 
     structure: jax.tree_util.PyTreeDef = eqx.field(static=True)
     numbers: tuple[tuple[tuple[int, ...], tuple[float, ...]], ...] = eqx.field(static=True)

@@ -42,7 +42,7 @@ class AbstractLaw(eqx.Module):
         return Product(as_law(other), self)
 
 
-def as_law(value) -> AbstractLaw:
+def as_law(value: AbstractLaw | Callable | float) -> AbstractLaw:
     """A law from a law, a number (known), or a function of composition (known).
 
     Raises
@@ -62,7 +62,7 @@ def as_law(value) -> AbstractLaw:
 
 
 class Sum(AbstractLaw):
-    """The sum of two laws."""
+    """The sum of two laws, ``first`` and ``second``; ``+`` makes it."""
 
     first: AbstractLaw
     second: AbstractLaw
@@ -76,7 +76,7 @@ class Sum(AbstractLaw):
 
 
 class Product(AbstractLaw):
-    """The product of two laws."""
+    """The product of two laws, ``first`` and ``second``; ``*`` makes it."""
 
     first: AbstractLaw
     second: AbstractLaw
@@ -90,7 +90,7 @@ class Product(AbstractLaw):
 
 
 class Constant(AbstractLaw):
-    """A known number."""
+    """A known number, ``value`` at every composition."""
 
     value: float = eqx.field(static=True, converter=float)
 
@@ -135,13 +135,19 @@ class Known(AbstractLaw):
 
 
 def derivative(law: Callable, c: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """The derivative dlaw/dc at every composition in ``c``."""
+    """The derivative d``law``/dc at every composition in ``c``."""
     c = jnp.asarray(c)
     return jax.jvp(law, (c,), (jnp.ones_like(c),))[1]
 
 
 def check_uniform(law: AbstractLaw, name: str) -> None:
-    """Refuse a law that varies with composition where the equation needs one number."""
+    """Refuse a law that varies with composition where the equation needs one number, its argument ``name``.
+
+    Raises
+    ------
+    ValueError
+        If it varies.
+    """
     if not law.uniform:
         raise ValueError(
             f"`{name}` must be one number, known or unknown (3.0, Unknown(3.0, 0.5), positive(2e-3, factor=3)), "

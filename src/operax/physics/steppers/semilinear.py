@@ -93,6 +93,8 @@ def damping(
 ) -> Float[Array, "2 *fields"]:
     """The smallest (A₂, A₄) that keep steps of length ``h`` stable at the compositions ``c`` during ``times``.
 
+    They are those of an ``equation`` whose modes have the eigenvalues of ``geometry``.
+
     Where modes are stiff (hL below about -2) the frozen part A₂λ + A₄λ² must be at least ``share``, a stepper's own
     constant, of the true a₂λ + a₄λ² at every composition. A₄ is set by a₄ alone; A₂ makes up what a₂ asks beyond it
     at the smoothest stiff mode. A larger A would be stable too, and less accurate.

@@ -253,7 +253,15 @@ def front(
 
 
 def history(fit: Fit, ax: Axes | None = None) -> Axes:
-    """Draw what the fit still had to gain in log posterior after every accepted step."""
+    """Draw what the fit still had to gain in log posterior after every accepted step.
+
+    Parameters
+    ----------
+    fit
+        The fit.
+    ax
+        Axes to draw in; ``None`` makes some.
+    """
     ax = axes(ax, (4.8, 3.0))
     left = np.asarray(fit.history, float) - float(np.min(fit.history))
     steps = np.arange(left.size)

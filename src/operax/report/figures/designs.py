@@ -8,7 +8,15 @@ from .style import BLUE, GREY, axes, literal
 
 
 def design(found: Design, ax: Axes | None = None) -> Axes:
-    """Draw how many times narrower each recording would make the bands: median over the quantities, and range."""
+    """Draw how many times narrower each recording would make the bands: median over the quantities, and range.
+
+    Parameters
+    ----------
+    found
+        What `design` found.
+    ax
+        Axes to draw in; ``None`` makes some.
+    """
     ax = axes(ax, (5.2, 0.6 + 0.4 * len(found.names)))
     gain, rows = found.gain, np.arange(len(found.names))
     middle = np.median(gain, 1)
