@@ -59,6 +59,17 @@ def test_a_trajectory_that_loses_content_is_found(posterior, problem, predicted)
     assert by_name(fit_checks(posterior, problem, predicted))["Fitted trajectory keeps its content"].passed
 
 
+def test_what_the_equation_misses_is_put_into_words(posterior, problem, predicted):
+    """A wave that stays through all frames: no noise looks like that."""
+    name = "Nothing smooth is left in the residual"
+    assert by_name(fit_checks(posterior, problem, predicted))[name].passed
+    wave = 0.03 * jnp.cos(2 * jnp.pi * jnp.arange(problem.data.frames.shape[-1]) / problem.data.frames.shape[-1])
+    missed = eqx.tree_at(lambda p: p.data.frames, problem, problem.data.frames + wave)
+    check = by_name(fit_checks(posterior, missed, predicted))[name]
+    assert check.passed is False
+    assert "the equation misses something" in check.finding
+
+
 def striped(correlated):
     """A still movie with noise that is, or is not, shared by neighbours along rows."""
     noise = 0.1 * jax.random.normal(jax.random.key(0), (10, 24, 24))

@@ -10,7 +10,7 @@ from ..physics.equations import AbstractEquation
 from ..physics.pilot import choose_plan
 from ..physics.plan import StepPlan
 from ..physics.steppers import damping as linear_part
-from .linearise import loss, predict
+from .linearise import loss, misfit, predict
 from .problem import Problem, split
 
 # Laws may grow by this factor in one step before the linear part of the solver is too weak for them.
@@ -18,6 +18,11 @@ ROOM = 1.3
 # Halving the steps may move the predicted movie by this distance in units of the noise. No law can then be moved
 # by more than this part of its posterior standard deviation. Far from the optimum a fifth of the step suffices.
 ACCURACY = 0.1
+# However rough an answer will do, halving the steps may move the movie by no more than this part of the residual:
+# a run that has blown up without overflowing is no answer.
+SENSIBLE = 0.5
+# Doublings of the steps after which accuracy is no longer waited for, and after which there is no solution.
+ENOUGH, NONSENSE = 5, 12
 
 
 @eqx.filter_jit
@@ -38,6 +43,9 @@ def _solve(equation, xi, problem, plan):
 def _distance(frames, others, problem):
     _, factor, variance = problem.targets()
     return jnp.sqrt(jnp.sum(jnp.where(factor > 0, factor / variance * (frames - others) ** 2, 0)))
+
+
+_misfit = eqx.filter_jit(misfit)
 
 
 def prior_loss(equation: AbstractEquation, xi: Float[Array, "window mode"]) -> float:
@@ -77,14 +85,18 @@ def settled(
         if not np.isfinite(value):
             return np.inf, plans
         # laws may also have become gentler: the outcome may be half the steps of before
-        steps = [max(1, int(plan.steps) // 4) * 2**doubling for doubling in range(6)]
-        for n in steps:
+        least = max(1, int(plan.steps) // 4)
+        for doubling in range(NONSENSE):
             coarser = frames
-            plan = _redamped(plan, n, equation, span, problem)
+            plan = _redamped(plan, least * 2**doubling, equation, span, problem)
             value, _, frames = _solve(equation, own, problem, plan)
+            apart = float(_distance(frames, coarser, problem)) if doubling else np.inf
+            sensible = apart <= max(ACCURACY, SENSIBLE * float(_misfit(problem, frames)) ** 0.5)
             # shared out so that all movies together are as accurate as asked
-            if n > steps[0] and float(_distance(frames, coarser, problem)) <= accuracy / len(problems) ** 0.5:
+            if sensible and (apart <= accuracy / len(problems) ** 0.5 or doubling >= ENOUGH):
                 break
+        else:
+            return np.inf, plans
         total += float(value)
         found.append(plan)
     return total, tuple(found)

@@ -19,6 +19,8 @@ MOST_MODES = 400
 # The prior amplitude must not yet fall where the frames still have structure: with k_c just where nine tenths of
 # it lie, laws came out wrong by many standard deviations under a perfect χ², see docs/decisions.md.
 STRUCTURE, ROOM = 0.97, 1.5
+# Structure is what exceeds the noise by so many of its standard deviations.
+SURE = 2.0
 # The change of the mean is measured on so many frames.
 DRIFT_FRAMES = 3
 
@@ -135,7 +137,9 @@ def _structure_cutoff(deviation, noise, domain: Domain) -> float:
     modes, k = smooth_modes(domain, 2 * np.pi / shortest / 2)
     pixels = domain.inside.sum()
     amplitudes = deviation[:, domain.inside] @ modes[:, domain.inside].T / pixels
-    energy = np.maximum(np.cumsum((amplitudes**2).mean(0) - noise / pixels), 0)
+    chance = SURE * np.sqrt(2 * np.arange(1, 1 + len(k)) / len(deviation))
+    # noise alone adds up to a random walk, whose highest point may lie anywhere
+    energy = np.maximum(np.cumsum((amplitudes**2).mean(0) - noise / pixels) - chance * noise / pixels, 0)
     if energy.max() <= 0:
         return float(k[min(len(k) - 1, 8)])
     reached = int(np.argmax(np.maximum.accumulate(energy) >= STRUCTURE * energy.max()))

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from ..denoise import DenoiseReport
 from ..denoise.assess import CALIBRATED
 from ..inference import Posterior, Problem
+from ..inference import explained as smooth_left
 from ..movie import Movie
 from ..physics import CahnHilliard, Diffusion
 from ..physics.diagnostics import keeps_content
@@ -86,6 +87,8 @@ def fit_checks(
     found.append(Check("Misfit as large as the noise", verdict.words, verdict.passed))
     verdict = white(standardised(predicted, judged(problem)))
     found.append(Check("Residual of the fit is white", verdict.words, verdict.passed))
+    left = smooth_left(fit, problem)
+    found.append(Check("Nothing smooth is left in the residual", str(left), left.passed))
     if keeps_content(posterior.best, predicted.frames, predicted.times, predicted.domain):
         found += [_drift(posterior, problem, predicted), _content(problem)]
     found += _range(posterior, predicted)
