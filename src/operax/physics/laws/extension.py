@@ -1,10 +1,12 @@
 """Laws outside the compositions they are made for: continued smoothly, so that a trial run can stray."""
 
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
 # Compositions within this distance of 0 and 1 see the logarithm and c(1-c) continued.
@@ -19,24 +21,54 @@ def _clamped(x, low, high):
 
 
 def extended(
-    law: Callable, c: Float[Array, "*shape"], low: float, high: float, reach: float = np.inf
+    law: Callable,
+    c: Float[Array, "*shape"],
+    low: float,
+    high: float,
+    reach: float = np.inf,
+    numbers: tuple[Float[Array, "..."], ...] = (),
 ) -> Float[Array, "*shape"]:
-    """Evaluate ``law`` on [low, high] and continue it outside by its tangent, so it is C¹ everywhere.
+    """Evaluate ``law(c, *numbers)`` on [low, high] and continue it outside by its tangent, so it is C¹ everywhere.
 
     With a finite ``reach`` the tangent levels off over that distance, so that a fitted polynomial or the
-    exponential of one stays within bounds where a trial run strays.
+    exponential of one stays within bounds where a trial run strays. ``law`` must act pixel by pixel, and what a
+    derivative may be taken by must be among ``numbers``.
     """
+    return _extended(law, low, high, reach, jnp.asarray(c), numbers)
 
-    def continued(c):
+
+@partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2, 3))
+def _extended(law, low, high, reach, c, numbers):
+    return _by_branch(law, low, high, reach, c, numbers)
+
+
+@partial(_extended.defjvp, symbolic_zeros=True)
+def _tangent(law, low, high, reach, primals, tangents):
+    # A law acts pixel by pixel, so its slope serves every tangent. Left to itself, a batch of tangents goes through
+    # the law anew for each.
+    c, numbers = primals
+    d_c, d_numbers = tangents
+    value, slope = jax.jvp(lambda c: _by_branch(law, low, high, reach, c, numbers), (c,), (jnp.ones_like(c),))
+    change = jnp.zeros_like(value) if isinstance(d_c, SymbolicZero) else slope * d_c
+    if not all(isinstance(d, SymbolicZero) for d in d_numbers):
+        d_numbers = tuple(jnp.zeros_like(n) if isinstance(d, SymbolicZero) else d for n, d in zip(numbers, d_numbers))
+        change += jax.jvp(lambda numbers: _by_branch(law, low, high, reach, c, numbers), (numbers,), (d_numbers,))[1]
+    return value, change
+
+
+def _by_branch(law, low, high, reach, c, numbers):
+    def inside(c, numbers):
+        return law(c, *numbers)
+
+    def continued(c, numbers):
         inner, ends = _clamped(c, low, high), jnp.asarray([low, high], c.dtype)
-        slopes = jax.jvp(law, (ends,), (jnp.ones_like(ends),))[1]
+        slopes = jax.jvp(lambda c: law(c, *numbers), (ends,), (jnp.ones_like(ends),))[1]
         beyond, below = c - inner, c < (low + high) / 2
-        return law(inner) + jnp.where(below, *slopes) * beyond / (1 + jnp.abs(beyond) / reach)
+        return law(inner, *numbers) + jnp.where(below, *slopes) * beyond / (1 + jnp.abs(beyond) / reach)
 
-    c = jnp.asarray(c)
     # XLA does not fuse across a branch. Where it did, batched tangents of a rate evaluated a fitted law anew for every
     # tangent and every face: nine times slower with ten tangents of 64² pixels on CPU.
-    return jax.lax.cond((jnp.min(c) >= low) & (jnp.max(c) <= high), law, continued, c)
+    return jax.lax.cond((jnp.min(c) >= low) & (jnp.max(c) <= high), inside, continued, c, numbers)
 
 
 def levelled(x: Float[Array, "*shape"], low: float, high: float, reach: float) -> Float[Array, "*shape"]:

@@ -75,9 +75,9 @@ class RedlichKister(AbstractLaw):
             check_uniform(term, f"terms[{k}]")
 
     def __call__(self, c):
-        numbers = [term(jnp.zeros((), jnp.result_type(c))) for term in self.terms]
+        numbers = tuple(term(jnp.zeros((), jnp.result_type(c))) for term in self.terms)
 
-        def excess(c):
+        def excess(c, *numbers):
             d = 2 * c - 1
             product = 2 * c * (1 - c)
             total, power = -numbers[0] * d, jnp.ones_like(d)  # power = (2c - 1)ᵏ⁻¹
@@ -86,7 +86,7 @@ class RedlichKister(AbstractLaw):
                 power = power * d
             return total
 
-        return IdealMixing()(c) + extended(excess, c, 0.0, 1.0)
+        return IdealMixing()(c) + extended(excess, c, 0.0, 1.0, numbers=numbers)
 
     @property
     def uniform(self):

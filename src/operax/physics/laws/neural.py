@@ -86,11 +86,11 @@ class Neural(AbstractLaw):
         mean = v @ jnp.tanh(jnp.outer(w, x) + b[:, None]) @ (over / 2)
         low, high = self.span
 
-        def network(c):
+        def network(c, v, w, b, mean):
             x = (2 * c - low - high) / (high - low)
             return sum(v[h] * jnp.tanh(w[h] * x + b[h]) for h in range(self.width)) - mean
 
-        return extended(network, c, low, high, LEVEL * (high - low))
+        return extended(network, c, low, high, LEVEL * (high - low), (v, w, b, mean))
 
     @property
     def uniform(self):

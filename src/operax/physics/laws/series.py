@@ -51,7 +51,7 @@ class Legendre(AbstractLaw):
         a = self.coordinates * jnp.asarray(self.std * np.sqrt(2 / (n * (n + 1))), self.coordinates.dtype)
         low, high = self.span
 
-        def series(c):
+        def series(c, a):
             x = (2 * c - low - high) / (high - low)
             before, now, total = jnp.ones_like(x), x, a[0] * x
             for k in range(1, self.degree):  # Bonnet's recursion
@@ -59,7 +59,7 @@ class Legendre(AbstractLaw):
                 total = total + a[k] * now
             return total
 
-        return extended(series, c, low, high, LEVEL * (high - low))
+        return extended(series, c, low, high, LEVEL * (high - low), (a,))
 
     @property
     def uniform(self):
@@ -80,14 +80,14 @@ def _spline(knots: tuple[float, ...], control: Float[Array, " splines"], c: Floa
     pieces = jnp.tensordot(control, jnp.asarray(_cubic_pieces(knots), control.dtype), 1)
     breaks = np.asarray(knots)
 
-    def spline(x):
+    def spline(x, pieces):
         piece = jnp.clip(jnp.searchsorted(breaks, x, method="compare_all") - 1, 0, len(breaks) - 2)
         d = x - jnp.asarray(breaks, x.dtype)[piece]
         c3, c2, c1, c0 = pieces[:, piece]
         return ((c3 * d + c2) * d + c1) * d + c0
 
     low, high = knots[0], knots[-1]
-    return extended(spline, c, low, high, LEVEL * (high - low))
+    return extended(spline, c, low, high, LEVEL * (high - low), (pieces,))
 
 
 def _random_walk(steps: Float[Array, " n"], std: float) -> Float[Array, " n+1"]:
