@@ -53,7 +53,8 @@ def _tangent(law, low, high, reach, primals, tangents):
     if not all(isinstance(d, SymbolicZero) for d in d_numbers):
         d_numbers = tuple(jnp.zeros_like(n) if isinstance(d, SymbolicZero) else d for n, d in zip(numbers, d_numbers))
         change += jax.jvp(lambda numbers: _by_branch(law, low, high, reach, c, numbers), (numbers,), (d_numbers,))[1]
-    return value, change
+    # as the branch does for the value: fused on, rates under a current took minutes to compile
+    return value, jax.lax.optimization_barrier(change)
 
 
 def _by_branch(law, low, high, reach, c, numbers):
