@@ -15,7 +15,6 @@ from ..physics.equations import AbstractEquation
 from ..physics.plan import StepPlan, advance
 from .problem import Problem, split
 
-
 # Bytes of one field's tangents that are carried side by side. All at once they leave the cache: 32 tangents of 128²
 # pixels took 1.4 times as long as in groups of eight, 64 of 64² 1.3 times; one by one 1.7 times.
 GROUP = 2**20
