@@ -48,7 +48,6 @@ CASES = {
     "128², two cores": Case((128, 128), cores=2),
     "64²": Case((64, 64), rivals=("mosaix-pde", "evoxels", "py-pde")),
     "256²": Case((256, 256)),
-    "256², two cores": Case((256, 256), cores=2),
     "512²": Case((512, 512)),
     "64³": Case((64, 64, 64)),
     "128² early": Case((128, 128), start=0.02),
