@@ -115,12 +115,12 @@ def fits(folder: Path) -> list[Sample]:
     from astropy.io import fits as pyfits
 
     def cube(path):
-        pyfits.PrimaryHDU(COUNTS.astype(np.int16)).writeto(path)
+        pyfits.PrimaryHDU(COUNTS.astype(np.int16)).writeto(path, overwrite=True)
 
     def image(path):
         unit = pyfits.PrimaryHDU(COUNTS[0].astype(np.float32))
         unit.header["TOF"] = 0.25
-        unit.writeto(path)
+        unit.writeto(path, overwrite=True)
 
     made = [
         _made(folder, "cube.fits", cube, axes="tyx", **LATTICE),

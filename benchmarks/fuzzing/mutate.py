@@ -59,10 +59,10 @@ def hostile(rng: np.random.Generator) -> str:
     return HOSTILE[rng.integers(len(HOSTILE))]
 
 
-def line(words: list[str], options: list[str], rng: np.random.Generator) -> list[str]:
-    """A command line with one to three words changed, left out, doubled, moved, or options added."""
+def line(words: list[str], options: list[str], rng: np.random.Generator, most: int = 3) -> list[str]:
+    """A command line with one to ``most`` words changed, left out or put in, or options added."""
     out = list(words)
-    for _ in range(rng.integers(1, 4)):
+    for _ in range(rng.integers(1, most + 1)):
         at, kind = int(rng.integers(len(out))) if out else 0, rng.integers(6)
         if kind <= 1 and out:
             out[at] = hostile(rng)
@@ -78,11 +78,11 @@ def line(words: list[str], options: list[str], rng: np.random.Generator) -> list
 
 
 def config(text: str, rng: np.random.Generator) -> bytes:
-    """A config with one to three lines changed; one in five is damaged as bytes."""
+    """A config with one to five lines changed; one in five is damaged as bytes."""
     if rng.integers(5) == 0:
         return damaged(text.encode(), rng)
     lines = text.splitlines()
-    for _ in range(rng.integers(1, 4)):
+    for _ in range(rng.integers(1, 6)):
         at, kind = int(rng.integers(len(lines))), rng.integers(5)
         name, equals, _ = lines[at].partition("=")
         if kind <= 1 and equals:

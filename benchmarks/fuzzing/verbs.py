@@ -85,12 +85,12 @@ def init(folder: Path, rng) -> list[str]:
 
 def denoise(folder: Path, rng) -> list[str]:
     base = ["denoise", "movie.h5", "-o", "clean.h5", "--method", "temporal-mean", "--width", "3", "--frames", "0,5"]
-    return line(base, options("denoise"), rng)
+    return line(base, options("denoise"), rng, most=6)
 
 
 def fit(folder: Path, rng) -> list[str]:
     base = ["fit", "movie.h5", "--equation", "diffusion", "--diffusivity", "{value=0.03, factor=3}", "--steps", "3"]
-    return line([*base, "--profile", "column", "--draws", "20", "--out", "new"], options("fit"), rng)
+    return line([*base, "--profile", "column", "--draws", "20", "--out", "new"], options("fit"), rng, most=6)
 
 
 def run(folder: Path, rng) -> list[str]:
