@@ -40,13 +40,14 @@ def save(folder: Path) -> None:
 
 
 def train(folder: Path) -> dict:
+    network = ox.denoise.BlindSpot(reach=1, width=4)
     # the module hides behind the verb of its name
     sys.modules["operax.denoise.train"].INTERVAL = 0.0
     denoiser = ox.denoise.train(
         movie(),
         ox.noise.Gaussian(0.02),
         key=jax.random.key(0),
-        network=ox.denoise.BlindSpot(reach=1, width=4),
+        network=network,
         steps=300,
         progress=lambda step, steps, risk: said(step),
         checkpoint=folder / "training.npz",

@@ -69,9 +69,9 @@ def line(words: list[str], options: list[str], rng: np.random.Generator, most: i
         elif kind == 2 and out:
             del out[at]
         elif kind == 3:
-            out[at:at] = [str(rng.choice(options)), hostile(rng)]
+            out[at:at] = [str(rng.choice(["--help", *options])), hostile(rng)]
         elif kind == 4:
-            out += [str(rng.choice(options))]
+            out += [str(rng.choice(["--debug ", *options]))]
         elif out:
             out[at:at] = [hostile(rng)]
     return out

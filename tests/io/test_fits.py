@@ -90,3 +90,11 @@ def test_a_header_without_its_size_is_damage(tmp_path, word):
     path = write(tmp_path / "a.fits", COUNTS[0])
     path.write_bytes(path.read_bytes().replace(word, b"WRONG   "))
     assert "is truncated, damaged or no FITS file" in info(path).problem
+
+
+@pytest.mark.filterwarnings("ignore")  # as astropy warns, and goes on
+def test_units_without_end_are_refused(tmp_path):
+    data = write(tmp_path / "a.fits", COUNTS[0]).read_bytes()
+    # a first card that cannot be read is taken for a unit of no size, again and again
+    (tmp_path / "a.fits.gz").write_bytes(gzip.compress(b'SIMPLE  =               "    T' + data[30:]))
+    assert "holds more than 1000 units" in info(tmp_path / "a.fits.gz").problem

@@ -11,6 +11,7 @@ from .recording import Recording
 
 # Header words for the time of a frame in seconds, as detectors of time-of-flight and imaging beam lines write it.
 CLOCKS = ("TOF",)
+MOST_UNITS = 1000
 NOTED = ("EXPOSURE", "EXPTIME", "TIMEBIN", "N_COUNTS", "N_TRIGS", "MONITOR")
 
 
@@ -37,7 +38,13 @@ def record(path: str | os.PathLike, dataset: str | int | None = None) -> Recordi
     kept in the order in which they are stored, which FITS viewers draw from below.
     """
     with _opened(path) as file:
-        images = {i: unit for i, unit in enumerate(file) if unit.is_image and np.size(unit.shape) >= 2}
+        images = {}
+        # astropy finds units without end in some damaged files
+        for i, unit in enumerate(file):
+            if i == MOST_UNITS:
+                raise ValueError(f"{path}: holds more than {MOST_UNITS} units; it is damaged, or no movie.")
+            if unit.is_image and np.size(unit.shape) >= 2:
+                images[i] = unit
         chosen = next(iter(images)) if dataset is None and len(images) == 1 else dataset
         if chosen not in images:
             raise ValueError(
