@@ -160,7 +160,7 @@ def test_stxm_at_two_energies_gives_the_lithium_fraction(operax, tmp_path):
     (tmp_path / "a.toml").write_text(
         f'[input]\npath = "first.h5"\n[noise]\ngain = 1.0\n[stxm]\nspectra = {{{spectra}}}\n'
         f'energies = [708.2, 710.2]\nsecond = "second.h5"\nbefore = {before}\nleast = 0.3\n'
-        "flux = {rows = [0, 3], columns = [0, 10]}\n"
+        "flux = {rows = [0, 3], columns = [0, 10]}\n[denoise]\nmethod = 'low-rank'\nrank = 1\n"
     )
     said = operax("run", "a.toml", "--out", "r")
     assert said.code == 0, said.err
@@ -169,8 +169,15 @@ def test_stxm_at_two_energies_gives_the_lithium_fraction(operax, tmp_path):
     z = np.asarray((found.frames - c) / jnp.sqrt(found.variance))[:, thick > 0]
     assert abs(z.mean()) < 0.25
     assert 0.85 < z.std() < 1.2, "the variance is that of the error"
+    clean = io.load(tmp_path / "r" / "composition-denoised.h5")
+    raw_error, clean_error = (float(np.std(np.asarray(m.frames - c)[:, thick > 0])) for m in (found, clean))
+    assert clean_error < 0.8 * raw_error
+    assert (tmp_path / "r" / "denoised-1.h5").exists(), "both movies are denoised"
     state = json.loads((tmp_path / "r" / "run.json").read_text())
     assert len(state["inputs"]) == 4
+    before = (tmp_path / "r" / "denoised.h5").stat().st_mtime_ns
+    assert operax("run", "a.toml", "--out", "r", "--resume").code == 0
+    assert (tmp_path / "r" / "denoised.h5").stat().st_mtime_ns == before
     assert operax("report", "r").code == 0
 
 
@@ -186,6 +193,7 @@ def test_neutron_counts_become_an_amount(operax, tmp_path):
     (tmp_path / "a.toml").write_text(
         '[input]\npath = "sample.h5"\n[prepare]\nrows = [1, 11]\n[noise]\ngain = 1.0\noffset = 50.0\n'
         '[neutron]\nopen_beam = "open.h5"\ndark = "dark.h5"\nattenuation = 0.5\n'
+        '[denoise]\nmethod = "temporal-mean"\n'
     )
     said = operax("run", "a.toml", "--out", "r")
     assert said.code == 0, said.err
@@ -260,3 +268,21 @@ def test_recorded_files_go_from_init_to_a_report(operax, tmp_path, real, modalit
     found = io.load(tmp_path / "r" / "composition.h5")
     assert np.isfinite(np.asarray(found.frames)).all()
     assert operax("report", "r").code == 0
+
+
+@pytest.mark.slow
+def test_the_recorded_water_wedge_has_its_thickness(operax, tmp_path, real):
+    folder = real / "neutron_stepwedge_psi"
+    (tmp_path / "a.toml").write_text(
+        f'[input]\npath = "{folder}/exp20s_h2o.tif"\naxes = "yx"\nspacing = 0.04399\ntimes = [0.0]\n'
+        'units = ["mm", "s", "counts"]\n[prepare]\nrows = [60, 700]\ncolumns = [620, 1300]\n'
+        f'[neutron]\nopen_beam = "{folder}/exp20s_empty.tif"\ndark = "{folder}/exp20s_dc.tif"\nspots = 5.0\n'
+        "empty = {rows = [300, 700], columns = [640, 800]}\nattenuation = 0.323\n"
+    )
+    said = operax("run", "a.toml", "--out", "r")
+    assert said.code == 0, said.err
+    found = np.asarray(io.load(tmp_path / "r" / "composition.h5").frames[0])
+    steps = [(110, 195), (215, 315), (325, 420), (445, 540), (555, 640)]
+    read = [np.median(found[a - 55 : b - 65, 370:610]) for a, b in steps]
+    # published for this beam: 0.323 per millimetre and an intercept of 0.067
+    np.testing.assert_allclose(read, np.array([2.5, 2.0, 1.5, 1.0, 0.5]) + 0.067 / 0.323, atol=0.05)

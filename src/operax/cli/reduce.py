@@ -6,6 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import io, noise
+from ..io.files import record
+from ..io.recording import gaps
 from ..modalities import neutron, optical, stxm
 from ..movie import Movie
 from .instruments import Area, Instrument, Moment, Neutron, Optical, Stxm
@@ -175,9 +177,21 @@ def _state(stated: int | list[int] | Moment, raw: Recorded) -> Movie:
     return whole[first:end]
 
 
+def _fillers(path: str) -> dict:
+    """What a file does not say, made up: where and when a reference was taken plays no part."""
+    axes = io.info(path).axes
+    framed = axes is None or {"time", "energy"} & set(axes)
+    made_up = {"times": 1.0 if framed else [0.0], "spacing": 1.0, "units": ("px", "frame", "1")}
+    given: dict = {}
+    recording = record(path)
+    while missing := [name for name, _ in gaps(recording, **given) if name in made_up and name not in given]:
+        given[missing[0]] = made_up[missing[0]]
+    return given
+
+
 def _like(path: str, like: Movie, raw: Recorded) -> Movie:
     """A movie of the same view, cut in the same way."""
-    movie = io.load(path, axes=None, spacing=1.0, times=1.0, units=("px", "frame", "1"))
+    movie = io.load(path, **_fillers(path))
     spans = tuple(slice(c, c + n) for c, n in zip(raw.corner, like.domain.shape))
     if movie.channels_ndim or movie.domain.ndim != 2 or any(s.stop > n for s, n in zip(spans, movie.domain.shape)):
         raise ValueError(
