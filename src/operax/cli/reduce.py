@@ -118,6 +118,8 @@ def _stxm(part: Stxm, raw: Recorded, clean: Recorded | None):
             f"no pixel holds more than {part.least:g} of {part.lithiated} and {part.delithiated} in every frame."
         )
     movies = [stxm.lithium_fraction(one, part.lithiated, part.delithiated, inside=inside) for one in found]
+    if part.lithiated != "LiFePO4":
+        movies = [movie.replace(units=(*movie.units[:2], f"share of {part.lithiated}")) for movie in movies]
     return movies[0], movies[1] if clean is not None else None
 
 
