@@ -141,3 +141,19 @@ def test_real_stack(real):
     np.testing.assert_allclose(movie.times, np.loadtxt(real("stxm_fe_l23_als/energy.txt")).reshape(-1), atol=2e-3)
     assert float(movie.frames[0, 0, 0]) == 353
     np.testing.assert_allclose((movie.frames.min(), movie.frames.max()), (25.4, 435.5), atol=0.1)
+
+
+def test_a_name_of_nothing_in_an_archive_is_no_defect_of_ours(tmp_path):
+    path = tmp_path / "s.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("s.hdr", header())
+        archive.writestr("x", "1")
+    # the name of the second member becomes empty: its length stands in the directory
+    data = path.read_bytes()
+    at = data.rfind(b"PK\x01\x02")
+    data = data[: at + 28] + b"\0\0" + data[at + 30 : at + 46] + data[at + 47 :]
+    end = data.rfind(b"PK\x05\x06")
+    size = int.from_bytes(data[end + 12 : end + 16], "little") - 1
+    path.write_bytes(data[: end + 12] + size.to_bytes(4, "little") + data[end + 16 :])
+    with pytest.raises(ValueError, match=r"required; found 0|damaged"):
+        load(path)

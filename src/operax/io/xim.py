@@ -183,7 +183,7 @@ def _members(path: Path) -> dict[str, int]:
             raise ValueError(f"{path}: the folder holds no STXM stack (.hdr); give the path of a file.")
         return kept
     with zipfile.ZipFile(path) as archive:
-        return {info.filename: info.file_size for info in archive.infolist() if not info.is_dir()}
+        return {info.filename: info.file_size for info in archive.infolist() if info.filename[-1:] != "/"}
 
 
 def _bytes(path: Path, name: str) -> bytes:
