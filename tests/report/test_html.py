@@ -20,7 +20,7 @@ from operax.report.about import flatten, units
 from operax.report.laws import default_quantities, readings
 
 NASTY = '<script>alert("x")</script>'
-VOID = {"meta", "img", "br", "link"}
+VOID = {"meta", "img", "br", "link", "input"}
 
 
 class Reader(HTMLParser):
@@ -174,7 +174,8 @@ def test_a_denoised_movie_with_correlated_noise_says_so_plainly(tmp_path):
     assert "The result must be used with care." in said
     assert "The residual of the denoised movie is not white" in said
     assert "The noise of the raw movie is not white: correlated in space" in said
-    assert "<script" not in path.read_text("utf-8")
+    # the script of the player, and none from the units
+    assert path.read_text("utf-8").count("<script") == 1
     assert {f.name for f in (tmp_path / "png").iterdir()} == {"frames.png", "residual.png"}
     (row,) = [row for row in page.rows if row[0] == "PSNR before and after"]
     before, after = (float(x) for x in re.findall(r"([\d.]+) dB", row[1])[:2])

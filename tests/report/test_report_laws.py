@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from operax.physics import CahnHilliard, Diffusion, laws
+from operax.physics import AllenCahn, CahnHilliard, Diffusion, Intercalation, kinetics, laws
 from operax.report.laws import (
     composition_grid,
     curves,
@@ -98,3 +98,19 @@ def test_limits_name_the_gauge_and_what_fixes_it():
     ideal = CahnHilliard(mobility, laws.RegularSolution(laws.Unknown(3, 1)), laws.positive(1e-3, factor=2))
     assert "fixed by known parts of these laws, such as an ideal-mixing term" in " ".join(limits(ideal, SPREAD, c))
     assert "cannot be told apart" in " ".join(limits(Diffusion(mobility), SPREAD, c))
+
+
+def test_an_equation_of_ones_own_shows_its_unknown_laws():
+    two = Intercalation(
+        kinetics.ButlerVolmer(laws.positive(2.0, factor=3)), laws.RegularSolution(laws.Unknown(3.0, 1.0)), 1e-3, 0.0
+    )
+    shown = default_quantities(two, ("um", "h", "1"), 0.5)
+    assert list(shown) == ["R(c) at η = −1", "potential(c)"]
+    c = jnp.array([0.2, 0.5])
+    np.testing.assert_allclose(shown["R(c) at η = −1"](two, c), 2 * 2 * np.sinh(0.5), rtol=1e-6)
+    scaled = AllenCahn(laws.positive(1.0, factor=2), laws.RegularSolution(3.0), laws.positive(1e-3, factor=2))
+    shown = default_quantities(scaled, ("1", "1", "1"), 0.5)
+    assert list(shown) == ["prefactor(c)", "kappa(c)"]
+    np.testing.assert_allclose(shown["kappa(c)"](scaled, c), 1e-3, rtol=1e-6)
+    with pytest.raises(ValueError, match="which laws of a `AllenCahn` to show is not known; give `quantities`"):
+        default_quantities(AllenCahn(1.0, laws.RegularSolution(3.0), 1e-3), ("1", "1", "1"), 0.5)

@@ -12,8 +12,9 @@ from ..denoise.assess import CALIBRATED
 from ..inference import Posterior, Problem
 from ..inference import explained as smooth_left
 from ..movie import Movie
-from ..physics import CahnHilliard, Diffusion
+from ..physics import Diffusion
 from ..physics.diagnostics import keeps_content
+from ..physics.equations import AbstractPhaseField
 from ..physics.laws import EDGE
 from .laws import Curve, visited_range
 from .residual import Verdict, judged, misfit, standardised, white
@@ -152,7 +153,7 @@ def _content(problem: Problem) -> Check:
 
 def _range(posterior: Posterior, predicted: Movie) -> list[Check]:
     values = predicted.frames[:, predicted.domain.inside]
-    if isinstance(posterior.best, CahnHilliard):
+    if isinstance(posterior.best, AbstractPhaseField):
         outside = float(jnp.mean((values < EDGE) | (values > 1 - EDGE)))
         said = f"{100 * outside:.2g} % of the fitted values lie outside of {EDGE:g} to {1 - EDGE:g}"
         return [Check("Fitted composition stays between 0 and 1", said, outside == 0)]

@@ -15,6 +15,7 @@ from .about import closing
 from .checks import denoise_checks
 from .html import check_table, number, warnings
 from .page import Page, Picture, Section, Table, write
+from .player import Player, play
 
 
 def denoise_report(
@@ -84,6 +85,9 @@ def _frames(raw: Movie, denoised: Movie, noise, truth: Movie | None) -> Section:
     if truth is not None:
         shown["truth"] = truth
     what = ", ".join(shown)
+    players: tuple[Player, ...] = ()
+    if raw.domain.ndim > 1:
+        players = (play(shown, "denoised", "Residual: raw minus denoised, in standard deviations σ.", noise),)
     return Section(
         "Frames and residuals",
         (
@@ -92,6 +96,7 @@ def _frames(raw: Movie, denoised: Movie, noise, truth: Movie | None) -> Section:
             "are signal that was removed. A result that has used the pixel itself leaves less residual "
             "than the noise.",
         ),
+        players=players,
         pictures=(
             Picture("frames", figures.png(figures.movie(shown)), f"The movie: {what}. One colour scale."),
             Picture(

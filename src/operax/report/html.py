@@ -6,7 +6,7 @@ from pathlib import Path
 from ..denoise import DenoiseReport
 from ..inference import Calibrated, Posterior, Problem, fitted, identify
 from ..movie import Movie
-from ..physics import AbstractEquation, CahnHilliard, Diffusion
+from ..physics import AbstractEquation, AllenCahn, CahnHilliard, Diffusion
 from . import belief, compared, figures
 from .about import closing
 from .checks import Check, explained, fit_checks
@@ -23,7 +23,7 @@ from .laws import (
 )
 from .page import Page, Picture, Section, Table, write
 
-NAMES = {CahnHilliard: "Cahn–Hilliard", Diffusion: "Nonlinear diffusion"}
+NAMES = {AllenCahn: "Allen–Cahn", CahnHilliard: "Cahn–Hilliard", Diffusion: "Nonlinear diffusion"}
 RESULT = {True: "passes", False: "fails", None: "not judged"}
 
 

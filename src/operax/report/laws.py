@@ -1,5 +1,6 @@
 """The laws of a posterior in numbers: which quantities are shown, over which compositions, in which words."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,9 @@ from jaxtyping import Array, Float
 
 from ..inference import Posterior
 from ..physics import AbstractEquation, CahnHilliard, Diffusion, gauge_directions
+from ..physics.equations import AbstractPhaseField
+from ..physics.kinetics import AbstractKinetics
+from ..physics.laws import AbstractLaw
 
 Quantity = Callable[[AbstractEquation, Array], Array]
 
@@ -19,6 +23,8 @@ STRAY = 0.005
 # Width of the unvisited margins that are shown on either side, as a part of the visited range.
 MARGIN = 0.15
 POINTS = 97
+# Parts of an equation that are laws of time.
+OF_TIME = {"drive"}
 # Compositions at which a law is tabulated.
 ROWS = 5
 # A bin of the visited range with less than this part of the average is called rarely visited.
@@ -73,7 +79,7 @@ def composition_grid(visited: Float[Array, " pixel"], equation: AbstractEquation
     """Compositions to show a law at: the visited range and a margin on either side."""
     low, high = visited_range(visited)
     margin = MARGIN * (high - low) if high > low else max(0.05, 0.05 * abs(low))
-    if isinstance(equation, CahnHilliard) and low > 0 and high < 1:
+    if isinstance(equation, AbstractPhaseField) and low > 0 and high < 1:
         # a chemical potential runs away at 0 and 1 and would flatten the rest of the figure
         return jnp.linspace(max(low - margin, min(0.02, low)), min(high + margin, max(0.98, high)), POINTS)
     return jnp.linspace(low - margin, high + margin, POINTS)
@@ -88,10 +94,12 @@ def reference(visited: Float[Array, " pixel"]) -> float:
 def default_quantities(equation: AbstractEquation, units: tuple[str, str, str], c_ref: float) -> dict[str, Quantity]:
     """The quantities of an equation that a report shows, by name with unit.
 
+    Of an equation that is not known here, those of its parts that are laws of composition with unknown numbers.
+
     Raises
     ------
     ValueError
-        If the equation is neither `CahnHilliard` nor `Diffusion`.
+        If it has no such part.
     """
     length, time, _ = units
     squared = _ratio(length, 2, time)
@@ -106,14 +114,29 @@ def default_quantities(equation: AbstractEquation, units: tuple[str, str, str], 
             f"M(c) κ{_bracket(_ratio(length, 4, time))}": lambda e, c: e.mobility(c) * e.kappa(c),
         }
     if not isinstance(equation, Diffusion):
-        raise ValueError(
-            f"which laws of a `{type(equation).__name__}` to show is not known; give `quantities`, functions of "
-            "(equation, compositions) by name."
-        )
+        return _own_laws(equation)
     shown: dict[str, Quantity] = {f"D(c){_bracket(squared)}": _diffusivity}
     if jax.tree.leaves(equation.source):
         shown[f"source s(c){_bracket('' if time == '1' else f'1/{time}')}"] = _source
     return shown
+
+
+def _own_laws(equation: AbstractEquation) -> dict[str, Quantity]:
+    found: dict[str, Quantity] = {}
+    for field in dataclasses.fields(equation):
+        part = getattr(equation, field.name)
+        if not jax.tree.leaves(part) or field.name in OF_TIME:
+            continue
+        if isinstance(part, AbstractKinetics):
+            found["R(c) at η = −1"] = lambda e, c, name=field.name: getattr(e, name)(c, jnp.full_like(c, -1.0))
+        elif isinstance(part, AbstractLaw):
+            found[f"{field.name}(c)"] = lambda e, c, name=field.name: jnp.broadcast_to(getattr(e, name)(c), c.shape)
+    if not found:
+        raise ValueError(
+            f"which laws of a `{type(equation).__name__}` to show is not known; give `quantities`, functions of "
+            "(equation, compositions) by name."
+        )
+    return found
 
 
 def _diffusivity(equation, c):

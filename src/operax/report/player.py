@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..movie import Movie
+from ..noise import Gaussian, PoissonGaussian
 from .figures.frames import alike, extent, scale_bar
 from .figures.screens import Screen, screens
 from .figures.sheets import palette, reduced, sheet
@@ -75,14 +76,19 @@ class Player:
     caption: str
 
 
-def play(movies: Mapping[str, Movie], predicted: str | None, caption: str) -> Player:
+def play(
+    movies: Mapping[str, Movie],
+    predicted: str | None,
+    caption: str,
+    noise: Gaussian | PoissonGaussian | None = None,
+) -> Player:
     """Make a player of movies on one domain; see `figures.screens.screens` for the arguments.
 
     A movie too large for a page is shown with every n-th frame and means over squares of pixels, and the caption says
     so.
     """
     first = alike(movies)
-    shown = screens(movies, predicted)
+    shown = screens(movies, predicted, noise)
     frames, height, width = shown[0].values.shape
     by = -(-max(height, width) // SIDE)
     step = -(-frames * (height // by) * (width // by) // PIXELS)
