@@ -1,8 +1,9 @@
 """Denoisers on movies with a known truth: decibels, bias, slope, calibration and seconds, ours beside others.
 
-Run ``python benchmarks/denoise.py [--kinds "gauss 0.2,gauss 0.05,poisson,rows"] [--size 96] [--frames 32] [--draws 3]
-[--steps 600] [--peers PYTHON]``. PYTHON is an interpreter that has the peers; CONTRIBUTING.md says how to make one.
-Prints one table and writes results/denoise.json beside this script, with versions, machine and load.
+Run ``python benchmarks/denoise.py [--kinds "gauss 0.2,gauss 0.05,poisson,rows"] [--size 96] [--frames 32]
+[--draws 0,1,2] [--steps 400] [--only ours] [--peers PYTHON]``. PYTHON is an interpreter that has the peers;
+CONTRIBUTING.md says how to make one. Rows found so far are kept in results/denoise.json, with the load they were
+measured under, and a run adds to them; the table is of all.
 """
 
 import argparse
@@ -23,11 +24,13 @@ from operax import Domain, Movie, denoise
 from operax.io import replacing
 
 PACKAGES = ("operax", "jax", "jaxlib", "flax", "equinox", "numpy")
+SHOWN = ("psnr [dB]", "bias [%]", "worst bin bias [%]", "slope", "seconds")
 HERE = Path(__file__).parent
 PEERS = {
     "gauss": ("BM4D", "MP-PCA (dipy)", "TV (scikit-image)", "NLM (scikit-image)", "Noise2Void (CAREamics)"),
     "poisson": ("BM4D, Anscombe", "BMND, Poisson"),
     "rows": ("BM4D", "BM4D, spectrum"),
+    "blurred": ("BM4D", "BM4D, spectrum"),
 }
 
 
@@ -89,65 +92,75 @@ def peer(python, name, noisy, clean, sigma, steps) -> dict:
             return scores(file["frames"], clean) | {"seconds": float(file["seconds"])}
 
 
-def compare(kind, size, frames, draw, steps, python, skip) -> dict:
-    clean = movies.front(frames, size, 0)
-    noisy = movies.noisy(clean, kind, draw)
-    rows = {"raw": scores(noisy, clean) | {"seconds": 0.0}}
-    rows["ours"] = ours(noisy, clean, steps, draw)
+def methods(kind, clean, noisy, draw, options) -> dict:
+    """What is compared, as functions without arguments."""
+    found = {
+        "raw": lambda: scores(noisy, clean) | {"seconds": 0.0},
+        "ours": lambda: ours(noisy, clean, options.steps, draw),
+        "TemporalMean(3)": lambda: baseline(denoise.TemporalMean(3), noisy, clean),
+        "LowRank()": lambda: baseline(denoise.LowRank(), noisy, clean),
+    }
     if kind == "rows":
-        reach = min(10, (frames - 1) // 2)
-        rows["ours, one blind pixel"] = ours(noisy, clean, steps, draw, denoise.BlindSpot(reach))
-    rows["TemporalMean(3)"] = baseline(denoise.TemporalMean(3), noisy, clean)
-    rows["LowRank()"] = baseline(denoise.LowRank(), noisy, clean)
-    for name in PEERS[kind.split()[0]] if python else ():
-        if name not in skip:
-            rows[name] = peer(python, name, noisy, clean, float((noisy - clean).std()), steps)
-    return rows
+        pixel = denoise.BlindSpot(min(10, (options.frames - 1) // 2))
+        found["ours, one blind pixel"] = lambda: ours(noisy, clean, options.steps, draw, pixel)
+    sigma = float((noisy - clean).std())
+    for name in PEERS[kind.split()[0]] if options.peers else ():
+        found[name] = lambda name=name: peer(options.peers, name, noisy, clean, sigma, options.steps)
+    return found
+
+
+def table(kind, draws) -> None:
+    """Medians over the draws of one kind of noise."""
+    print(kind)
+    for name in dict.fromkeys(name for draw in draws.values() for name in draw):
+        rows = [draw[name] for draw in draws.values() if name in draw]
+        done = [row for row in rows if "failed" not in row]
+        if not done:
+            print(f"  {name:26s} failed: {rows[0]['failed']}")
+            continue
+        middle = "".join(f"{k} {np.median([row[k] for row in done]):8.3f}  " for k in SHOWN)
+        print(f"  {name:26s}{middle}{len(done)} draws", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kinds", default="gauss 0.2,gauss 0.05,gauss 0.02,poisson,rows")
+    parser.add_argument("--kinds", default="gauss 0.2,gauss 0.05,gauss 0.02,poisson,blurred,rows")
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--frames", type=int, default=32)
-    parser.add_argument("--draws", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--draws", default="0,1,2")
+    parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--peers", default="", help="Python interpreter with the peers installed")
-    parser.add_argument("--skip", default="", help="peers to leave out, separated by semicolons")
+    parser.add_argument("--only", default="", help="methods to run, separated by semicolons; all without it")
+    parser.add_argument("--skip", default="", help="methods to leave out, separated by semicolons")
     parser.add_argument("--out", default=str(HERE / "results" / "denoise.json"))
     options = parser.parse_args()
-    skip = set(options.skip.split(";"))
-    found: dict = {"movie": {"size": options.size, "frames": options.frames, "steps": options.steps}, "kinds": {}}
-    for kind in options.kinds.split(","):
-        draws = [
-            compare(kind, options.size, options.frames, i, options.steps, options.peers, skip)
-            for i in range(options.draws)
-        ]
-        found["kinds"][kind] = draws
-        print(f"{kind}: medians of {len(draws)} noise draws; load {os.getloadavg()[0]:.1f}")
-        for name in draws[0]:
-            rows = [draw[name] for draw in draws]
-            if any("failed" in row for row in rows):
-                print(f"  {name:26s} failed: {rows[0].get('failed')}")
-                continue
-            middle = {k: float(np.median([row[k] for row in rows])) for k in scores(np.eye(2), np.eye(2))}
-            seconds = float(np.median([row["seconds"] for row in rows]))
-            print(
-                f"  {name:26s}" + "".join(f"{k} {v:8.3f}  " for k, v in middle.items()) + f"{seconds:8.1f} s",
-                flush=True,
-            )
-    found["versions"] = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
-    found["machine"] = {
-        "processor": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "load": os.getloadavg()[0],
-        "backend": jax.default_backend(),
-    }
     path = Path(options.out)
+    movie = {"size": options.size, "frames": options.frames, "steps": options.steps}
+    found = json.loads(path.read_text()) if path.exists() else {"movie": movie, "kinds": {}}
+    if found["movie"] != movie:
+        raise SystemExit(f"{path} holds results of {found['movie']}, not of {movie}; give another --out, or delete it.")
+    only, skip = ({name for name in names.split(";") if name} for names in (options.only, options.skip))
+    for draw in options.draws.split(","):
+        for kind in options.kinds.split(","):
+            clean = movies.front(options.frames, options.size, 0)
+            noisy = movies.noisy(clean, kind, int(draw))
+            rows = found["kinds"].setdefault(kind, {}).setdefault(draw, {})
+            for name, run in methods(kind, clean, noisy, int(draw), options).items():
+                if name not in skip and (not only or name in only):
+                    rows[name] = run() | {"load": os.getloadavg()[0]}
+                    print(f"{kind}, draw {draw}, {name}: {rows[name]}", flush=True)
+                    write(path, found)
+    for kind, draws in found["kinds"].items():
+        table(kind, draws)
+
+
+def write(path, found) -> None:
+    found["versions"] = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+    machine = platform.processor() or platform.machine()
+    found["machine"] = {"processor": machine, "cores": os.cpu_count(), "backend": jax.default_backend()}
     path.parent.mkdir(exist_ok=True)
     with replacing(path) as temporary:
         Path(temporary).write_text(json.dumps(found, indent=2) + "\n")
-    print(f"written to {path.parent.name}/{path.name}")
 
 
 if __name__ == "__main__":

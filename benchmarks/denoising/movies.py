@@ -1,4 +1,4 @@
-"""Movies with a known truth for the denoising benchmark: particles crossed by a front, and five noises."""
+"""Movies with a known truth for the denoising benchmark: particles crossed by a front, and their noises."""
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -26,17 +26,17 @@ def front(frames: int, size: int, seed: int) -> np.ndarray:
 
 
 def noisy(clean: np.ndarray, kind: str, seed: int) -> np.ndarray:
-    """A noisy copy: ``gauss SIGMA``, ``poisson`` (20 counts at one), ``rows`` (blurred, and offsets of whole rows)."""
+    """A noisy copy: ``gauss SIGMA``, ``poisson`` (20 counts at one), ``blurred``, ``rows`` (and their offsets)."""
     generator = np.random.default_rng(1000 + seed)
     name, *number = kind.split()
     if name == "gauss":
         out = clean + float(number[0]) * generator.standard_normal(clean.shape)
     elif name == "poisson":
         out = generator.poisson(clean / GAIN) * GAIN
-    elif name == "rows":
+    elif name in ("blurred", "rows"):
         blurred = gaussian_filter(generator.standard_normal(clean.shape), (0, 0.7, 0.7), mode="wrap")
         offsets = generator.standard_normal(clean.shape[:2])[..., None]
-        out = clean + 0.18 * blurred / blurred.std() + 0.06 * offsets
+        out = clean + 0.18 * blurred / blurred.std() + (0.06 * offsets if name == "rows" else 0)
     else:
-        raise ValueError(f"`kind` must be gauss SIGMA, poisson or rows, got {kind!r}.")
+        raise ValueError(f"`kind` must be gauss SIGMA, poisson, blurred or rows, got {kind!r}.")
     return out.astype(np.float32)

@@ -8,6 +8,7 @@ import pytest
 from operax import noise
 from operax.denoise import UDVD, BlindSpot, Denoiser, FrameBlind
 from operax.denoise.clips import neighbours, offsets
+from operax.denoise.wiener import nothing
 from operax.domain import Domain
 from operax.movie import Movie
 
@@ -56,7 +57,8 @@ def test_every_frame_reads_exactly_what_it_says(network):
     graph, weights = network.build(key=jax.random.key(0))
     weights["heads"]["kernel"] = jax.random.normal(jax.random.key(1), weights["heads"]["kernel"].shape)
     zero, one = jnp.zeros(()), jnp.ones(())
-    denoiser = Denoiser(weights, zero, one, noise.Gaussian(1.0), jnp.zeros(1), graph, network, "", False, ())
+    numbers = weights, zero, one, noise.Gaussian(1.0), jnp.zeros(1), nothing(jnp.float32)
+    denoiser = Denoiser(*numbers, graph, network, "", False, ())
     result = denoiser.blind(movie)
     assert result.reads == network.reads
 

@@ -7,6 +7,7 @@ import pytest
 
 from operax import noise
 from operax.denoise import UDVD, BlindSpot, Denoiser, stream
+from operax.denoise.wiener import SIZE, Gain
 from operax.domain import Domain
 from operax.movie import Movie
 
@@ -16,7 +17,9 @@ def untrained(network, movie, posterior):
     graph, weights = network.build(key=jax.random.key(0))
     weights["heads"]["kernel"] = 0.1 * jax.random.normal(jax.random.key(1), weights["heads"]["kernel"].shape)
     model = noise.Gaussian(jnp.linspace(0.5, 1.5, movie.domain.shape[1]))
-    return Denoiser(weights, jnp.zeros(()), jnp.ones(()), model, jnp.zeros(1), graph, network, "", posterior, ())
+    shares = jax.random.uniform(jax.random.key(2), (2, 3, SIZE, SIZE))
+    gain = Gain(jnp.asarray([0.05, 0.1, 0.2]), *shares)
+    return Denoiser(weights, jnp.zeros(()), jnp.ones(()), model, jnp.zeros(1), gain, graph, network, "", posterior, ())
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from ..movie import Movie
 from ..noise import Gaussian, PoissonGaussian
 from .networks import GRID, UDVD, BlindSpot, FrameBlind, apply
-from .posterior import restored
+from .wiener import Gain, restored
 
 Network = BlindSpot | FrameBlind | UDVD
 # Copies that are averaged: turned about rows, columns, both; two of the four also run backwards in time.
@@ -52,7 +52,7 @@ def _turned(x, turn, space):
 
 @eqx.filter_jit
 def estimate(graph, weights, clip, seen, inside, mirror) -> tuple[Array, Array]:
-    """Blind mean and covariance of one clip's target frames, averaged over four turned copies.
+    """Blind mean and variance of one clip's target frames, averaged over four turned copies.
 
     A turn moves the hole with the pixel, so each copy is blind.
     """
@@ -64,7 +64,7 @@ def estimate(graph, weights, clip, seen, inside, mirror) -> tuple[Array, Array]:
     batch = jnp.stack([_turned(clip[order], turn, 1) for order, turn in zip(orders, TURNS)])
     shown = jnp.stack([_turned(inside, turn, 0) for turn in TURNS])
     mean, factor = apply(graph, weights, batch, jnp.stack([seen[order] for order in orders]), shown)
-    covariance = factor @ factor.swapaxes(-1, -2)
+    variance = (factor**2).sum(-1)
 
     def back(x):
         copies = [_turned(copy, turn, 1) for copy, turn in zip(x, TURNS)]
@@ -72,7 +72,7 @@ def estimate(graph, weights, clip, seen, inside, mirror) -> tuple[Array, Array]:
         copies = [copy[::-1] if turn[0] < 0 and mirror is not None else copy for copy, turn in zip(copies, TURNS)]
         return jnp.stack(copies).mean(0)[:, :rows, :columns]
 
-    return back(mean), back(covariance)
+    return back(mean), back(variance)
 
 
 class Denoiser(eqx.Module):
@@ -91,13 +91,15 @@ class Denoiser(eqx.Module):
     history
         Blind risk during training on pixels held out of it, an unbiased estimate of the mean squared error, in
         squared units of the movie; averages over equal stretches of steps.
+    gain
+        Shares of the residual that are put back: what it holds beyond noise.
     graph, network
         Static definition of the network.
     choice
         Why this network, in words.
     posterior
-        Whether the noisy pixel is put back with the weight that noise and spread give it. Decided by
-        `train`: only if the network cannot predict the noise, and spreads are calibrated.
+        Whether the residual is put back. Decided by `train`: only if the network cannot predict the noise, and
+        spreads are calibrated.
     reasons
         Why, in words.
     """
@@ -107,6 +109,7 @@ class Denoiser(eqx.Module):
     scale: Float[Array, ""]
     noise: Gaussian | PoissonGaussian
     history: Float[Array, " stretch"]
+    gain: Gain
     graph: object = eqx.field(static=True, repr=False)
     network: Network = eqx.field(static=True)
     choice: str = eqx.field(static=True)
@@ -128,8 +131,7 @@ class Denoiser(eqx.Module):
         ValueError
             If the movie does not have two space axes, or is too short for the network.
         """
-        mean, covariance = blind_moments(self, movie)
-        return finished(self, movie, mean, covariance, self.network.reads)
+        return finished(self, movie, *blind_moments(self, movie), self.network.reads)
 
     def __call__(self, movie: Movie) -> Movie:
         """Denoise a movie: every frame is returned, ends included, with its variance.
@@ -151,20 +153,26 @@ class Denoiser(eqx.Module):
         The result has read the frames it may later be judged against: see its ``reads``. All frames are held at
         once; `operax.denoise.stream` gives the same in bounded memory.
         """
-        mean, covariance = blind_moments(self, movie)
+        moments = blind_moments(self, movie)
         if self.posterior:
             inside, noise = jnp.asarray(movie.domain.inside), with_channels(self.noise, movie)
-            mean, covariance = restore(self, noise, mean, covariance, channels(movie), inside)
-        return finished(self, movie, mean, covariance, self.reads)
+            moments = restore(self, noise, *moments, channels(movie), inside)
+        return finished(self, movie, *moments, self.reads)
 
 
-def restore(denoiser, noise, mean, covariance, observed, inside) -> tuple[Array, Array]:
-    """Put noisy values back: mean and covariance in normalised units, ``observed`` and noise in the movie's."""
+def gathered(denoiser, noise, mean, variance, observed, inside) -> tuple[Array, Array, Array, Array, Array]:
+    """What `wiener` takes, channels as pictures, normalised: mean, variance, noisy values, noise variance, inside."""
     level = jnp.where(inside[..., None], mean, 0) * denoiser.scale + denoiser.centre
-    sigma2 = (noise.variance(level) / denoiser.scale**2).astype(mean.dtype)
-    # Recorded values outside may be NaN: replaced before the product, or gradients become NaN inside too.
-    seen = jnp.where(inside[..., None], (observed - denoiser.centre) / denoiser.scale, mean)
-    return restored(mean, covariance, seen.astype(mean.dtype), sigma2)
+    sigma2 = noise.variance(level) / denoiser.scale**2
+    seen = (observed - denoiser.centre) / denoiser.scale
+    mean, variance, seen, sigma2 = (jnp.moveaxis(x.astype(mean.dtype), -1, 0) for x in (mean, variance, seen, sigma2))
+    return mean, variance, seen, sigma2, inside
+
+
+def restore(denoiser, noise, mean, variance, observed, inside) -> tuple[Array, Array]:
+    """Put noisy values back: mean and variance in normalised units, ``observed`` and noise in the movie's."""
+    found = restored(denoiser.gain, *gathered(denoiser, noise, mean, variance, observed, inside))
+    return jnp.moveaxis(found[0], 0, -1), jnp.moveaxis(found[1], 0, -1)
 
 
 def runs(network, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -183,25 +191,25 @@ def _all(denoiser: Denoiser, frames, inside):
         return estimate(denoiser.graph, denoiser.weights, normal[index], index >= 0, inside, denoiser.network.mirror)
 
     # Clip by clip, recomputed in the backward pass: memory stays that of one clip.
-    mean, covariance = jax.lax.map(jax.checkpoint(one), jnp.asarray(clips))
+    mean, variance = jax.lax.map(jax.checkpoint(one), jnp.asarray(clips))
     if len(denoiser.network.targets) == 1:
-        return mean[:, 0], covariance[:, 0]
+        return mean[:, 0], variance[:, 0]
     # Runs at the end may overlap: each frame is taken from the first run that has it.
     _, pick = np.unique(when, return_index=True)
-    return tuple(x.reshape(-1, *x.shape[2:])[pick] for x in (mean, covariance))
+    return tuple(x.reshape(-1, *x.shape[2:])[pick] for x in (mean, variance))
 
 
 def blind_moments(denoiser: Denoiser, movie: Movie) -> tuple[Array, Array]:
-    """Blind mean and covariance of every pixel, in normalised units, with a channel axis."""
+    """Blind mean and variance of every pixel, in normalised units, with a channel axis."""
     check(movie)
     return _all(denoiser, channels(movie), jnp.asarray(movie.domain.inside))
 
 
-def finished(denoiser, movie, mean, covariance, reads) -> Movie:
-    """The movie that normalised means and covariances describe."""
+def finished(denoiser, movie, mean, variance, reads) -> Movie:
+    """The movie that normalised means and variances describe."""
     dtype, inside = movie.frames.dtype, jnp.asarray(movie.domain.inside)[..., None]
     frames = (mean * denoiser.scale + denoiser.centre).astype(dtype)
-    variance = (jnp.diagonal(covariance, axis1=-2, axis2=-1) * denoiser.scale**2).astype(dtype)
+    variance = (variance * denoiser.scale**2).astype(dtype)
     # Outside the particles the recorded values stay.
     frames = jnp.where(inside, frames, channels(movie))
     return Movie(

@@ -27,8 +27,8 @@ class Ensemble(eqx.Module):
 
     Notes
     -----
-    Noise that all members learnt by heart does not average out. The variance is the mean of the members', a
-    little too large for their mean.
+    Noise that all members learnt by heart does not average out. The variance, and the shares of the residual that
+    are put back, are a member's own: a little too large for their mean.
     """
 
     members: tuple[Denoiser, ...] = eqx.field(converter=tuple)
@@ -53,7 +53,7 @@ class Ensemble(eqx.Module):
 
     @property
     def posterior(self) -> bool:
-        """Whether the noisy pixel is put back: only if every member would."""
+        """Whether noisy values are put back: only if every member would."""
         return all(member.posterior for member in self.members)
 
     @property
@@ -67,21 +67,20 @@ class Ensemble(eqx.Module):
 
     def __call__(self, movie: Movie) -> Movie:
         """Denoise a movie; see `Denoiser`."""
-        mean, covariance = self._moments(movie)
-        first = self.members[0]
+        moments, first = self._moments(movie), self.members[0]
         if self.posterior:
             inside, noise = jnp.asarray(movie.domain.inside), with_channels(self.noise, movie)
-            mean, covariance = restore(first, noise, mean, covariance, channels(movie), inside)
-        return finished(first, movie, mean, covariance, self.reads)
+            moments = restore(first, noise, *moments, channels(movie), inside)
+        return finished(first, movie, *moments, self.reads)
 
     def _moments(self, movie: Movie) -> tuple[Array, Array]:
-        """Mean and covariance in the first member's units."""
+        """Mean and variance in the first member's units."""
         first = self.members[0]
-        means, covariances = [], []
+        means, variances = [], []
         for member in self.members:
-            mean, covariance = blind_moments(member, movie)
+            mean, variance = blind_moments(member, movie)
             ratio = member.scale / first.scale
             means.append(mean * ratio + (member.centre - first.centre) / first.scale)
-            covariances.append(covariance * ratio**2)
+            variances.append(variance * ratio**2)
         count = len(self.members)
-        return sum(means[1:], means[0]) / count, sum(covariances[1:], covariances[0]) / count
+        return sum(means[1:], means[0]) / count, sum(variances[1:], variances[0]) / count

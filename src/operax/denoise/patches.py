@@ -54,6 +54,7 @@ class Data(eqx.Module):
     patch: tuple[int, int] = eqx.field(static=True)
     targets: tuple[int, ...] = eqx.field(static=True)
     mirror: tuple[int, ...] | None = eqx.field(static=True)
+    transposed: bool = eqx.field(static=True)
 
 
 def prepare(movie: Movie, noise, network: Network, size: int) -> Data:
@@ -81,6 +82,8 @@ def prepare(movie: Movie, noise, network: Network, size: int) -> Data:
         patch,
         network.targets,
         network.mirror,
+        # Rows and columns change places where patch and footprint stay what they are.
+        rows == columns and network.footprint[0] == network.footprint[1],
     )
 
 
@@ -92,7 +95,7 @@ def cut(data: Data, key) -> tuple:
     # dynamic_slice would move corners back into the picture anyway; held-out pixels must know where they are.
     corner = data.pixels[around[0]] - around[1:]
     corner = jnp.clip(corner, 0, jnp.asarray(data.inside.shape) - jnp.asarray(data.patch))
-    turned = jax.random.bernoulli(how, 0.5, (3,))
+    turned = jax.random.bernoulli(how, 0.5, (4,))
 
     def window(picture):
         sizes = (*data.patch, *picture.shape[2:])
@@ -100,7 +103,8 @@ def cut(data: Data, key) -> tuple:
 
     def flip(x, rows):
         x = jnp.where(turned[0], jnp.flip(x, rows), x)
-        return jnp.where(turned[1], jnp.flip(x, rows + 1), x)
+        x = jnp.where(turned[1], jnp.flip(x, rows + 1), x)
+        return jnp.where(turned[3], x.swapaxes(rows, rows + 1), x) if data.transposed else x
 
     if data.mirror is not None:
         index = jnp.where(turned[2], index[jnp.asarray(data.mirror)], index)

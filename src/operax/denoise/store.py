@@ -15,11 +15,12 @@ from ..io import replacing
 from ..noise import Gaussian, PoissonGaussian
 from .denoiser import Denoiser
 from .networks import UDVD, BlindSpot, FrameBlind
+from .wiener import nothing
 
 NETWORKS: dict[str, Callable] = {kind.__name__: kind for kind in (BlindSpot, FrameBlind, UDVD)}
 NOISES: dict[str, Gaussian | PoissonGaussian] = {"Gaussian": Gaussian(1.0), "PoissonGaussian": PoissonGaussian(1.0)}
 # Layout of the file; raised when an older reader could misread a newer file.
-LAYOUT = 1
+LAYOUT = 2
 
 
 def _write(path, header: dict, leaves) -> None:
@@ -92,7 +93,7 @@ def load(path: str | os.PathLike) -> Denoiser:
     graph, weights = network.build(header["channels"], key=jax.random.key(0))
     zero = jnp.zeros(())
     words = header["choice"], header["posterior"], tuple(header["reasons"])
-    like = Denoiser(weights, zero, zero, NOISES[header["noise"]], zero, graph, network, *words)
+    like = Denoiser(weights, zero, zero, NOISES[header["noise"]], zero, nothing(zero.dtype), graph, network, *words)
     return jax.tree.unflatten(jax.tree.structure(like), [jnp.asarray(leaf) for leaf in leaves])
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from ..movie import Movie
 from .denoiser import Denoiser, channels, check, estimate, restore, runs, with_channels
 from .networks import GRID
+from .wiener import SIZE
 
 
 def _spans(count: int, tile: int, halo: int) -> list[tuple[slice, slice, slice]]:
@@ -74,7 +75,9 @@ def _pieces(denoiser: Denoiser, movie: Movie, frames: int, tile: int) -> Iterato
     fill = [(0, -n % GRID) for n in inside.shape]
     padded = np.pad(inside, fill)
     clips, when = runs(denoiser.network, len(movie))
-    windows = [_spans(n, tile, denoiser.network.halo) for n in inside.shape]
+    # The blocks of which values are put back reach beyond their pixel too.
+    halo = denoiser.network.halo + (SIZE - 1 if denoiser.posterior else 0)
+    windows = [_spans(n, tile, halo) for n in inside.shape]
     noise = jax.tree.map(
         lambda leaf: jnp.pad(leaf, [*fill, (0, 0)], mode="edge") if leaf.ndim > 1 else leaf,
         with_channels(denoiser.noise, movie),
@@ -96,7 +99,7 @@ def _pieces(denoiser: Denoiser, movie: Movie, frames: int, tile: int) -> Iterato
                         local = jax.tree.map(lambda x, r=rows, c=columns: x[r, c] if x.ndim > 1 else x, noise)
                         found = _restored(denoiser, local, *found, own[:, rows, columns], here)
                     values = np.asarray(found[0]) * scale + centre
-                    spread = np.asarray(jnp.diagonal(found[1], axis1=-2, axis2=-1)) * scale**2
+                    spread = np.asarray(found[1]) * scale**2
                     for k in wanted:
                         at = targets[k] - first, put_rows, put_columns
                         mean[at], variance[at] = (x[k, keep_rows, keep_columns] for x in (values, spread))

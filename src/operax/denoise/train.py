@@ -14,10 +14,10 @@ from jaxtyping import Array, Key
 from .. import noise as noises
 from ..movie import Movie
 from ..noise import Gaussian, PoissonGaussian
-from . import muon
+from . import muon, wiener
 from .assess import calibrated
-from .choose import choose, unpredictable
-from .denoiser import Denoiser, Network, check
+from .choose import PLENTY, choose, unpredictable
+from .denoiser import Denoiser, Network, blind_moments, channels, check, finished, gathered, with_channels
 from .networks import apply
 from .patches import Data, cut, prepare
 from .small import solved
@@ -33,6 +33,10 @@ CHECKED = 32
 INTERVAL = 20.0
 # Gradients longer than this are shortened to it.
 LONGEST = 1.0
+# Kernels shrink by this much times the step size in every step: Muon then holds their singular values below about
+# one over it, and a network that cannot grow steep learns less noise by heart. Movies of more independent values
+# than `FEW` need less of it, and lose fine detail by it.
+DECAY, FEW = 2.0, 20_000
 
 
 def _likelihood(error, factor, sigma2):
@@ -61,7 +65,7 @@ def blind_loss(weights, graph, data: Data, batch):
 
 
 @eqx.filter_jit
-def _step(carry, key, rate, data: Data, graph, size):
+def _step(carry, key, rate, decay, data: Data, graph, size):
     """One optimiser step; also its blind risk, in squared movie units."""
     # A compiled step in a Python loop: inside `lax.scan` the weight gradients of convolutions take seven
     # times as long on a CPU (measured with jax 0.10: 56 ms a step alone, 400 ms in the loop).
@@ -71,6 +75,7 @@ def _step(carry, key, rate, data: Data, graph, size):
     length = optax.global_norm(gradient)
     gradient = jax.tree.map(lambda g: g * jnp.minimum(1, LONGEST / (length + 1e-12)), gradient)
     direction, state = muon.step(gradient, state)
+    direction = jax.tree.map(lambda w, d: d + decay * w if w.ndim > 1 else d, weights, direction)
     weights = jax.tree.map(lambda w, d: (w - rate * d).astype(w.dtype), weights, direction)
     average = jax.tree.map(lambda a, w: MEMORY * a + (1 - MEMORY) * w, average, weights)
     return (weights, average, state), (value, risk * data.scale**2, count)
@@ -83,7 +88,7 @@ def train(
     key: Key[Array, ""],
     network: Network | None = None,
     steps: int = 400,
-    learning_rate: float = 2e-3,
+    learning_rate: float = 1e-2,
     batch: int = 4,
     patch: int = 64,
     progress: Callable[[int, int, float], None] | None = None,
@@ -121,7 +126,7 @@ def train(
     Returns
     -------
     Denoiser
-        Its ``posterior`` says whether the noisy pixel is put back, ``reasons`` why or why not.
+        Its ``posterior`` says whether noisy values are put back, ``reasons`` why or why not.
 
     Raises
     ------
@@ -196,13 +201,13 @@ def _trained(movie, noise, weights, key, network, steps, learning_rate, batch, p
         mark = fingerprint((data, weights, key), (repr(network), steps, learning_rate, batch))
         carry, history = resume(checkpoint, mark, carry)
     rates = optax.warmup_cosine_decay_schedule(0.0, learning_rate, min(20, steps // 5), steps, 0.02 * learning_rate)
-    keys = jax.random.split(walking, steps)
+    keys, decay = jax.random.split(walking, steps), jnp.asarray(_decay(movie), jnp.float32)
     done, written = min(len(history) * STRETCH, steps), time.monotonic()
     while done < steps:
         stop = min(done + STRETCH, steps)
         seen = []
         for number in range(done, stop):
-            carry, found = _step(carry, keys[number], rates(number), data, graph, batch)
+            carry, found = _step(carry, keys[number], rates(number), decay, data, graph, batch)
             seen.append(found)
         values, risks, counts = np.asarray(seen, float).T
         done = stop
@@ -219,14 +224,28 @@ def _trained(movie, noise, weights, key, network, steps, learning_rate, batch, p
             progress(done, steps, history[-1])
     past = jnp.asarray(history, movie.frames.dtype)
     numbers = carry[1], data.centre, data.scale, noise, past
-    blind = Denoiser(*numbers, graph, network, why, False, ())
-    return Denoiser(*numbers, graph, network, why, *_decide(blind, movie))
+    blind = Denoiser(*numbers, wiener.nothing(jnp.float32), graph, network, why, False, ())
+    gain, reasons = _decide(blind, movie)
+    return Denoiser(*numbers, gain, graph, network, why, not reasons, reasons)
 
 
-def _decide(denoiser: Denoiser, movie: Movie) -> tuple[bool, tuple[str, ...]]:
-    """Whether the noisy pixel may be put back, and why."""
+def _decay(movie: Movie) -> float:
+    """How fast kernels shrink: faster the fewer independent values of noise a movie holds."""
+    spread = np.asarray(noises.autocorrelation(movie[: max(8, PLENTY // movie.domain.inside.sum())]).space)
+    values = len(movie) * movie.domain.inside.sum() / (spread**2).sum()
+    return DECAY * min(1.0, (FEW / values) ** 0.5)
+
+
+def _decide(denoiser: Denoiser, movie: Movie) -> tuple[wiener.Gain, tuple[str, ...]]:
+    """How much of the residual is put back; reasons if none may be."""
     least = denoiser.network.clips(len(movie)).shape[1] + 1
     shown = movie[: max(CHECKED, 2 * least)]
-    reasons = unpredictable(noises.autocorrelation(shown), denoiser.network)
-    reasons = reasons or calibrated(denoiser.blind(shown), shown, denoiser.noise)
-    return not reasons, reasons
+    correlation = noises.autocorrelation(shown)
+    moments = blind_moments(denoiser, shown)
+    blind = finished(denoiser, shown, *moments, denoiser.network.reads)
+    reasons = unpredictable(correlation, denoiser.network) or calibrated(blind, shown, denoiser.noise)
+    if reasons:
+        return denoiser.gain, reasons
+    noise, inside = with_channels(denoiser.noise, shown), jnp.asarray(shown.domain.inside)
+    spectrum = wiener.spectrum(shown, correlation)
+    return wiener.measure(*gathered(denoiser, noise, *moments, channels(shown), inside), spectrum), ()

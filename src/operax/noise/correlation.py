@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from scipy.ndimage import maximum_filter
 
 from ..movie import Movie
-from .differences import CLIP, differences, robust_variance
+from .differences import CLIP, differences, robust_variance, still
 
 # Correlations below this are not worth a warning, however significant: our choice, not a theorem.
 TOLERATED = 0.05
@@ -115,10 +115,7 @@ def autocorrelation(movie: Movie) -> Correlation:
         return Correlation(space, time, min(one.count for one in every))
     found = differences(movie)
     inside = found.inside
-    full = np.where(inside, found.values / _scale(found), 0).astype(np.float32)
-    odd = maximum_filter(np.abs(full), (1, *[3] * inside.ndim), mode="nearest") > CLIP
-    used = np.where(odd, 0, inside).astype(np.float32)
-    full *= used
+    full, used = _normal(found)
     rho = np.ones((2 * REACH + 1,) * inside.ndim)
     power = float((full**2).sum() / max(used.sum(), 1))
     counts = []
@@ -130,12 +127,31 @@ def autocorrelation(movie: Movie) -> Correlation:
         value = float((full[here] * full[there]).sum()) / max(pairs, 1.0) / max(power, 1e-30)
         rho[tuple(REACH + i for i in lag)] = rho[tuple(REACH - i for i in lag)] = value
         counts.append(pairs)
-    successive = 0.0
-    if len(full) > 1:
-        pairs = max(float((used[1:] * used[:-1]).sum()), 1.0)
-        successive = float((full[1:] * full[:-1]).sum()) / pairs / max(power, 1e-30) - found.overlap
-    dtype = movie.frames.dtype
-    return Correlation(jnp.asarray(rho, dtype), jnp.asarray(successive, dtype), int(min(counts)))
+    dtype, count = movie.frames.dtype, int(min(counts))
+    result = Correlation(jnp.asarray(rho, dtype), jnp.asarray(_successive(found), dtype), count)
+    if result.white and not result.fresh:
+        # A bend in time that a moving front leaves in successive differences is no correlation of the noise.
+        result = Correlation(result.space, jnp.asarray(_successive(still(found)), dtype), count)
+    return result
+
+
+def _normal(found):
+    """Differences over their standard deviation, and which of them are noise rather than something that moves."""
+    inside = found.inside
+    full = np.where(inside, found.values / _scale(found), 0).astype(np.float32)
+    odd = maximum_filter(np.abs(full), (1, *[3] * inside.ndim), mode="nearest") > CLIP
+    used = np.where(odd, 0, inside).astype(np.float32)
+    return full * used, used
+
+
+def _successive(found) -> float:
+    """Correlation of successive differences beyond that of independent frames."""
+    full, used = _normal(found)
+    if len(full) < 2:
+        return 0.0
+    pairs = max(float((used[1:] * used[:-1]).sum()), 1.0)
+    power = float((full**2).sum() / max(used.sum(), 1))
+    return float((full[1:] * full[:-1]).sum()) / pairs / max(power, 1e-30) - found.overlap
 
 
 def _scale(found):
