@@ -17,6 +17,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tifffile
+from PIL import Image
 
 import operax as ox
 
@@ -24,9 +26,19 @@ ROOT = Path(__file__).parents[2]
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BLOCKS = {page.name: found for page in PAGES if (found := BLOCK.findall(page.read_text("utf-8")))}
-# Minutes, or recorded data: with the slow tests.
-LONG = {"README.md", "denoising.md", "equations.md", "interoperability.md", "optical.md", "report.md", "scaling.md",
-        "stxm.md", "uncertainty.md"}  # fmt: skip
+# More than a few seconds: with the slow tests.
+LONG = {
+    "README.md",
+    "denoising.md",
+    "equations.md",
+    "interoperability.md",
+    "neutron.md",
+    "optical.md",
+    "report.md",
+    "scaling.md",
+    "stxm.md",
+    "uncertainty.md",
+}
 
 
 def chains(tree):
@@ -52,7 +64,7 @@ def test_what_a_page_names_is_there(page):
                     break
 
 
-def particle():
+def particle(real):
     """A raw movie as `particle.h5`, 16² for ten frames."""
     domain = ox.Domain((16, 16), 0.01, "periodic")
     made = ox.synth.cahn_hilliard(
@@ -62,7 +74,7 @@ def particle():
     return {}
 
 
-def fitted_diffusion():
+def fitted_diffusion(real):
     """A movie of diffusion in 8² pixels, its fit and posterior."""
     domain, times = ox.Domain((8, 8), 0.25), jnp.arange(5.0)
     c0 = jnp.asarray(0.5 + 0.4 * np.cos(np.pi * (np.arange(8) + 0.5) / 8)[:, None] * np.ones(8))
@@ -76,13 +88,48 @@ def fitted_diffusion():
             "posterior": ox.laplace(best, problem, key=key)}  # fmt: skip
 
 
-def hosts():
+def hosts(real):
     """Times and a start for an intercalation run."""
     domain = ox.Domain((8, 8), 0.1)
     return {"domain": domain, "c0": jnp.full((8, 8), 0.2), "times": jnp.linspace(0, 0.2, 3)}
 
 
+def stack(real):
+    """A recorded stack, and its reference spectra under the names of the page."""
+    folder = real("stxm_fe_l23_als")
+    Path("71214078_raw.zip").symlink_to(folder / "71214078_raw.zip")
+    for name, held in (("lfp.txt", "reduced.t"), ("fp.txt", "oxidized.t")):
+        Path(name).symlink_to(folder / held)
+    return {}
+
+
+def radiographs(real):
+    """Folders of counts, a TIFF a frame: sample, open beam, dark."""
+    made = ox.synth.neutron_cell(key=jax.random.key(0), size=24, width=24, frames=12, references=5)
+    for name, counts in (("sample", made.sample), ("open", made.open_beam), ("dark", made.dark)):
+        Path(name).mkdir()
+        for n, frame in enumerate(np.asarray(counts.frames)):
+            tifffile.imwrite(f"{name}/{n:03d}.tif", frame.astype(np.float32))
+    return {"noise": made.noise, "empty": np.arange(24)[None] < 4 * np.ones((24, 1))}
+
+
+def coloured(real):
+    """Pictures of one red and one gold flake on grey."""
+    rng = np.random.default_rng(0)
+    row, column = np.mgrid[:48, :64]
+    scene = np.full((48, 64, 3), 110.0)
+    for at, colour in ((18, (135, 108, 105)), (46, (150, 138, 112))):
+        scene[(row - 24) ** 2 + (column - at) ** 2 < 110] = colour
+    Path("frames").mkdir()
+    for n in range(3):
+        Image.fromarray(np.round(scene + rng.normal(0, 2, scene.shape)).astype(np.uint8)).save(f"frames/{n}.png")
+    return {"ground": scene[..., 0] == 110, "brightness": scene.mean(-1), "key": jax.random.key(0)}
+
+
 GIVEN = {
+    "neutron.md": radiographs,
+    "optical.md": coloured,
+    "stxm.md": stack,
     "README.md": particle,
     "denoising.md": particle,
     "equations.md": hosts,
@@ -140,15 +187,13 @@ def toys(monkeypatch):
 
 def pages():
     for page in BLOCKS:
-        if page in ("neutron.md", "optical.md", "stxm.md"):
-            continue  # their blocks need recordings: the examples and the tests of the instruments run the same calls
         yield pytest.param(page, marks=pytest.mark.slow if page in LONG else ())
 
 
 @pytest.mark.parametrize("page", pages())
-def test_the_blocks_of_a_page_run(page, tmp_path, monkeypatch, toys):
+def test_the_blocks_of_a_page_run(page, tmp_path, monkeypatch, toys, real):
     monkeypatch.chdir(tmp_path)
-    spoken = {"jax": jax, "jnp": jnp, "np": np, "__name__": "__main__", **GIVEN.get(page, dict)()}
+    spoken = {"jax": jax, "jnp": jnp, "np": np, "__name__": "__main__", **GIVEN.get(page, lambda real: {})(real)}
     monkeypatch.setitem(sys.modules, "operax", ox)
     spoken["ox"] = toys
     for number, block in enumerate(BLOCKS[page]):
