@@ -240,9 +240,13 @@ def main() -> None:
         chosen.kinds = ["given noisy", "inferred, noisy"]
     jax.config.update("jax_enable_x64", True)
     clean = clean_movie(chosen.size, chosen.frames)
-    print("mean z, root mean square z of", ", ".join(NUMBERS), "; error of M, μ, D in %; χ²; covered by 90 %; cut of noise")
+    print(
+        "mean z, root mean square z of",
+        ", ".join(NUMBERS),
+        "; error of M, μ, D in %; χ²; covered by 90 %; cut of noise",
+    )
     record = {"settings": vars(chosen), "numbers": list(NUMBERS), "rows": []}
-    if not chosen.quick:
+    if not chosen.quick and any(isinstance(KINDS[kind][1], ox.PreRoll) for kind in chosen.kinds):
         record["noiseless"] = noiseless(clean)
     for kind in chosen.kinds:
         for sigma in chosen.sigma:
