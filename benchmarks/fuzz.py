@@ -144,48 +144,47 @@ def _verb(samples, name, folder, rng):
     return verb_case(name, folder, rng)
 
 
-def fuzz(kind: str, name: str, count: int, seed: int) -> dict:
+def fuzz(kind: str, name: str, count: int, seed: int, base: str) -> dict:
     """All cases of one reader or verb; a worker that hangs or dies is replaced and its case counted."""
     ended: dict[str, int] = {"read or done": 0, "refused": 0, "failed with a message": 0}
     faults: list[dict] = []
     slowest, first, again = 0.0, 0, -1
-    with tempfile.TemporaryDirectory() as base:
-        while first < count:
-            words = [sys.executable, __file__, "--work", kind, name, str(first), str(count), str(seed), base]
-            worker = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-            lines: queue.Queue = queue.Queue()
-            threading.Thread(target=_drain, args=(worker.stdout, lines), daemon=True).start()
-            ready = False
-            while True:
-                try:
-                    text = lines.get(timeout=KILL if ready else 300)
-                except queue.Empty:
-                    worker.kill()
-                    worker.wait()
-                    if again == first:
-                        faults.append({"case": first, "fault": f"hung for {KILL:.0f} s"})
-                        first += 1
-                    else:  # a loaded machine may have been the reason
-                        again = first
-                    break
-                if text is None:
-                    worker.wait()
-                    if not ready:
-                        raise SystemExit(f"the worker of {kind} {name} does not start: {' '.join(words)}")
-                    if first < count and not (faults and faults[-1]["case"] == first):
-                        faults.append({"case": first, "fault": f"the process died with {worker.returncode}"})
+    while first < count:
+        words = [sys.executable, __file__, "--work", kind, name, str(first), str(count), str(seed), base]
+        worker = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        lines: queue.Queue = queue.Queue()
+        threading.Thread(target=_drain, args=(worker.stdout, lines), daemon=True).start()
+        ready = False
+        while True:
+            try:
+                text = lines.get(timeout=KILL if ready else 300)
+            except queue.Empty:
+                worker.kill()
+                worker.wait()
+                if again == first:
+                    faults.append({"case": first, "fault": f"hung for {KILL:.0f} s"})
                     first += 1
-                    break
-                found = json.loads(text)
-                if "ready" in found:
-                    ready = True
-                    continue
-                first, slowest = found["case"] + 1, max(slowest, found["seconds"])
-                key = {0: "read or done", 2: "refused"}.get(found["code"], "failed with a message")
-                ended[key] += 1
-                if found["fault"]:
-                    faults.append(found)
-                    print(f"  {kind} {name} {found['case']}: {found['words']!r:.200} {found['fault']:.300}", flush=True)
+                else:  # a loaded machine may have been the reason
+                    again = first
+                break
+            if text is None:
+                worker.wait()
+                if not ready:
+                    raise SystemExit(f"the worker of {kind} {name} does not start: {' '.join(words)}")
+                if first < count and not (faults and faults[-1]["case"] == first):
+                    faults.append({"case": first, "fault": f"the process died with {worker.returncode}"})
+                first += 1
+                break
+            found = json.loads(text)
+            if "ready" in found:
+                ready = True
+                continue
+            first, slowest = found["case"] + 1, max(slowest, found["seconds"])
+            key = {0: "read or done", 2: "refused"}.get(found["code"], "failed with a message")
+            ended[key] += 1
+            if found["fault"]:
+                faults.append(found)
+                print(f"  {kind} {name} {found['case']}: {found['words']!r:.200} {found['fault']:.300}", flush=True)
     return {"cases": count, **ended, "slowest, s": round(slowest, 1), "faults": faults}
 
 
@@ -217,18 +216,19 @@ def main() -> None:
     path = args.out or RESULTS / "fuzz.json"
     table = json.loads(path.read_text())["targets"] if path.exists() else {}
     print(f"{'':<16}{'cases':>7}{'done':>7}{'refused':>9}{'failed':>8}{'slowest, s':>12}{'faults':>8}")
-    for kind, name, count in targets:
-        if name not in only or not count:
-            continue
-        found = fuzz(kind, name, count, args.seed)
-        table[f"{kind} {name}"] = found
-        numbers = [v for k, v in found.items() if k != "faults"]
-        print(
-            f"{kind} {name:<9}{numbers[0]:>7}{numbers[1]:>7}{numbers[2]:>9}{numbers[3]:>8}{numbers[4]:>12}"
-            f"{len(found['faults']):>8}",
-            flush=True,
-        )
-        save(path, {"seed": args.seed, "targets": table}, ("operax", "numpy", "h5py", "tifffile", "imageio"))
+    with tempfile.TemporaryDirectory() as base:
+        for kind, name, count in targets:
+            if name not in only or not count:
+                continue
+            found = fuzz(kind, name, count, args.seed, base)
+            table[f"{kind} {name}"] = found
+            numbers = [v for k, v in found.items() if k != "faults"]
+            print(
+                f"{kind} {name:<9}{numbers[0]:>7}{numbers[1]:>7}{numbers[2]:>9}{numbers[3]:>8}{numbers[4]:>12}"
+                f"{len(found['faults']):>8}",
+                flush=True,
+            )
+            save(path, {"seed": args.seed, "targets": table}, ("operax", "numpy", "h5py", "tifffile", "imageio"))
 
 
 if __name__ == "__main__":
