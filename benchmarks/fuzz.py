@@ -114,12 +114,12 @@ def work(kind: str, name: str, first: int, last: int, seed: int, base: Path) -> 
         for file, data, how in samples:
             (base / "samples" / file).write_bytes(data)
             io.load(base / "samples" / file, **how)
-    elif not (base / "good" / "run").exists():
+    else:
         from fuzzing.verbs import prepare
 
         (base / "good").mkdir(exist_ok=True)
         with contextlib.redirect_stderr(streams.StringIO()), contextlib.redirect_stdout(streams.StringIO()):
-            prepare(base / "good")
+            prepare(base / "good", name)
     print(json.dumps({"ready": True}), file=out)
     for number in range(first, last):
         rng = np.random.default_rng([seed, zlib.crc32(name.encode()), number])

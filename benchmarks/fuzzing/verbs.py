@@ -49,10 +49,17 @@ def movie() -> Movie:
     return Movie(frames, t, domain, units=("mm", "s", "1"))
 
 
-def prepare(folder: Path) -> None:
-    """A movie, its config, and the folder of a finished run."""
-    io.save(folder / "movie.h5", movie())
-    (folder / "config.toml").write_text(CONFIG)
+# Verbs that look at a finished run.
+LATER = ("report", "cite")
+
+
+def prepare(folder: Path, verb: str) -> None:
+    """A movie and its config; for verbs that come later the folder of a finished run, too."""
+    if not (folder / "movie.h5").exists():
+        io.save(folder / "movie.h5", movie())
+        (folder / "config.toml").write_text(CONFIG)
+    if verb not in LATER or (folder / "run").exists():
+        return
     code = main(["run", str(folder / "config.toml"), "--out", str(folder / "run")])
     assert code == 0
 
@@ -121,5 +128,5 @@ def cite(folder: Path, rng) -> list[str]:
 
 
 VERBS: dict[str, Callable[[Path, np.random.Generator], list[str]]] = {
-    made.__name__: made for made in (info, demo, init, denoise, fit, run, report, cite)
+    made.__name__: made for made in (info, demo, init, run, fit, denoise, cite, report)
 }
