@@ -9,19 +9,17 @@ measured under, and a run adds to them; the table is of all.
 import argparse
 import json
 import os
-import platform
 import subprocess
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import jax
 import numpy as np
 from denoising import movies
+from timing import save
 
 from operax import Domain, Movie, denoise
-from operax.io import replacing
 
 PACKAGES = ("operax", "jax", "jaxlib", "flax", "equinox", "numpy")
 SHOWN = ("psnr [dB]", "bias [%]", "worst bin bias [%]", "slope", "seconds")
@@ -149,18 +147,9 @@ def main() -> None:
                 if name not in skip and (not only or name in only):
                     rows[name] = run() | {"load": os.getloadavg()[0]}
                     print(f"{kind}, draw {draw}, {name}: {rows[name]}", flush=True)
-                    write(path, found)
+                    save(path, found, PACKAGES)
     for kind, draws in found["kinds"].items():
         table(kind, draws)
-
-
-def write(path, found) -> None:
-    found["versions"] = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
-    machine = platform.processor() or platform.machine()
-    found["machine"] = {"processor": machine, "cores": os.cpu_count(), "backend": jax.default_backend()}
-    path.parent.mkdir(exist_ok=True)
-    with replacing(path) as temporary:
-        Path(temporary).write_text(json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -185,7 +185,7 @@ def _trained(movie, noise, weights, key, network, steps, learning_rate, batch, p
         raise ValueError(f"`learning_rate` must be positive, got {learning_rate}.")
     if len(movie) < 3:
         raise ValueError(f"`movie` must have at least 3 frames to predict one from others, got {len(movie)}.")
-    noise = noises.estimate(movie) if noise is None else noise
+    noise = noises.estimate(_start(movie)) if noise is None else noise
     # One kind of number for all trainings, so that they share compiled code and come back from a file the same.
     noise = jax.tree.map(lambda leaf: jnp.asarray(leaf, movie.frames.dtype), noise)
     why = "given"
@@ -229,9 +229,14 @@ def _trained(movie, noise, weights, key, network, steps, learning_rate, batch, p
     return Denoiser(*numbers, gain, graph, network, why, not reasons, reasons)
 
 
+def _start(movie: Movie) -> Movie:
+    """As many frames as are needed to measure noise on: a movie may be large."""
+    return movie[: max(8, PLENTY // movie.domain.inside.sum())]
+
+
 def _decay(movie: Movie) -> float:
     """How fast kernels shrink: faster the fewer independent values of noise a movie holds."""
-    spread = np.asarray(noises.autocorrelation(movie[: max(8, PLENTY // movie.domain.inside.sum())]).space)
+    spread = np.asarray(noises.autocorrelation(_start(movie)).space)
     values = len(movie) * movie.domain.inside.sum() / (spread**2).sum()
     return DECAY * min(1.0, (FEW / values) ** 0.5)
 
