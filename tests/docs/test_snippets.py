@@ -64,6 +64,14 @@ def test_what_a_page_names_is_there(page):
                     break
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_a_page_shows_are_there(page):
+    text = page.read_text("utf-8")
+    shown = re.findall(r"\{literalinclude\} (\S+)", text) + re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text)
+    missing = [name for name in shown if not (page.parent / name).is_file()]
+    assert not missing, f"{page.name} shows {', '.join(missing)}"
+
+
 def particle(real):
     """A raw movie as `particle.h5`, 16² for ten frames."""
     domain = ox.Domain((16, 16), 0.01, "periodic")
