@@ -198,6 +198,7 @@ def test_wild_laws_in_a_batch_flag_their_failures(draws):
     assert jnp.abs(frames.mean(2)[finite] - c0.mean()).max() < 1e-9 * jnp.abs(frames[finite]).max()
 
 
+@pytest.mark.slow
 def test_reverse_mode_keeps_about_one_state_a_step_and_knows_no_step_limit():
     square = Domain((48, 48), 0.05, "periodic")
     equation = Diffusion(laws.positive(0.2, factor=2) + laws.Degenerate(2.0))

@@ -73,11 +73,11 @@ class _Task(eqx.Module):
         frames, inside = channels(raw), jnp.asarray(raw.domain.inside)
         index = self.clips[window]
         normal = (frames[index] - d.centre) / d.scale
-        mean, covariance = estimate(d.graph, weights, normal, index >= 0, inside, d.network.mirror)
-        mean, covariance = mean[0], covariance[0]
+        mean, variance = estimate(d.graph, weights, normal, index >= 0, inside, d.network.mirror)
+        mean, variance = mean[0], variance[0]
         observed = frames[self.firsts[window]]
         if d.posterior:
-            mean, _ = restore(d, with_channels(d.noise, raw), mean, covariance, observed, inside)
+            mean, _ = restore(d, with_channels(d.noise, raw), mean, variance, observed, inside)
         state = (mean * d.scale + d.centre)[..., 0].astype(raw.frames.dtype)
         return jnp.where(inside, state, self.problem.starts.base[window])
 
