@@ -79,7 +79,6 @@ TIMES = jnp.asarray([0.0, 0.01, 0.03])
 # One case for each transform and stepper in every run; compiling all of them takes minutes.
 QUICK = {
     ("diffusion", "no-flux line"),
-    ("diffusion", "masked square"),
     ("Cahn–Hilliard", "periodic square"),
     ("Cahn–Hilliard", "no-flux line"),
     ("Cahn–Hilliard", "masked square"),
