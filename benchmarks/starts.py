@@ -245,7 +245,8 @@ def main() -> None:
         ", ".join(NUMBERS),
         "; error of M, μ, D in %; χ²; covered by 90 %; cut of noise",
     )
-    record = {"settings": vars(chosen), "numbers": list(NUMBERS), "rows": []}
+    settings = {name: value for name, value in vars(chosen).items() if name != "out"}
+    record = {"settings": settings, "numbers": list(NUMBERS), "rows": []}
     if not chosen.quick and any(isinstance(KINDS[kind][1], ox.PreRoll) for kind in chosen.kinds):
         record["noiseless"] = noiseless(clean)
     for kind in chosen.kinds:

@@ -64,6 +64,12 @@ def blind_loss(weights, graph, data: Data, batch):
     return value / 2, (risk, jnp.sum(judged) * mean.shape[-1])
 
 
+def shortened(gradient):
+    """A gradient of no more than the greatest length."""
+    length = optax.global_norm(gradient)
+    return jax.tree.map(lambda g: g * jnp.minimum(1, LONGEST / (length + 1e-12)), gradient)
+
+
 @eqx.filter_jit
 def _step(carry, key, rate, decay, data: Data, graph, size):
     """One optimiser step; also its blind risk, in squared movie units."""
@@ -72,9 +78,7 @@ def _step(carry, key, rate, decay, data: Data, graph, size):
     weights, average, state = carry
     batch = jax.vmap(lambda k: cut(data, k))(jax.random.split(key, size))
     (value, (risk, count)), gradient = jax.value_and_grad(blind_loss, has_aux=True)(weights, graph, data, batch)
-    length = optax.global_norm(gradient)
-    gradient = jax.tree.map(lambda g: g * jnp.minimum(1, LONGEST / (length + 1e-12)), gradient)
-    direction, state = muon.step(gradient, state)
+    direction, state = muon.step(shortened(gradient), state)
     direction = jax.tree.map(lambda w, d: d + decay * w if w.ndim > 1 else d, weights, direction)
     weights = jax.tree.map(lambda w, d: (w - rate * d).astype(w.dtype), weights, direction)
     average = jax.tree.map(lambda a, w: MEMORY * a + (1 - MEMORY) * w, average, weights)

@@ -13,7 +13,7 @@ from ..denoise.choose import choose
 from ..denoise.denoiser import Denoiser, channels, estimate, restore, runs, with_channels
 from ..denoise.networks import BlindSpot, FrameBlind
 from ..denoise.patches import Data, cut, held_out, prepare
-from ..denoise.train import LONGEST, blind_loss, train
+from ..denoise.train import STRETCH, blind_loss, shortened, train
 from ..movie import Movie
 from ..noise import Gaussian, PoissonGaussian
 from ..physics.equations import AbstractEquation
@@ -26,8 +26,8 @@ from .starts import Given
 
 # Frames read to either side by the network, unless it is given.
 REACH = 5
-# Steps behind one entry of the history, and step size of the laws, in standard deviations of their prior.
-STRETCH, PACE = 25, 0.02
+# Step size of the laws, in standard deviations of their prior.
+PACE = 0.02
 # Weights are averaged over about 1 / (1 − MEMORY) steps.
 MEMORY = 0.95
 
@@ -113,9 +113,7 @@ def _step(carry, key, rates, task: _Task, size, coupling):
     slopes, seen = jax.grad(_value, has_aux=True)(unknown, task, batch, window, coupling)
     good = jnp.all(jnp.asarray([jnp.isfinite(x).all() for x in jax.tree.leaves(slopes)]))
     slopes = jax.tree.map(lambda g: jnp.where(good, g, 0), slopes)
-    length = jnp.sqrt(sum(jnp.sum(g**2) for g in jax.tree.leaves(slopes[0])))
-    shortened = jax.tree.map(lambda g: g * jnp.minimum(1, LONGEST / (length + 1e-12)), slopes[0])
-    directions, state = muon.step((shortened, slopes[1]), state)
+    directions, state = muon.step((shortened(slopes[0]), slopes[1]), state)
     unknown = tuple(
         jax.tree.map(lambda w, d, rate=rate: (w - rate * d).astype(w.dtype), w, d)
         for w, d, rate in zip(unknown, directions, rates)
