@@ -5,18 +5,21 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import reference
+from docutils import nodes
+from latex2mathml.converter import convert
 
 reference.write()
 
 project = "operax"
 author = "The operax developers"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "sphinx.ext.mathjax"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_build"]
 html_theme = "alabaster"
 html_theme_options = {"page_width": "1100px", "fixed_sidebar": True}
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 autodoc_default_options = {"members": True, "special-members": "__call__"}
+html_math_renderer = "mathml"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
@@ -44,7 +47,16 @@ def escaped(app, what, name, obj, options, lines):
             lines[number] = shortened(line).replace("*", "\\*")
 
 
+def mathematics(self, node):
+    """A formula as MathML, which browsers draw by themselves: the pages are read without a network."""
+    block = isinstance(node, nodes.math_block)
+    drawn = convert(node.astext(), display="block" if block else "inline")
+    self.body.append(f'<div style="margin: 1em 0; overflow-x: auto">{drawn}</div>' if block else drawn)
+    raise nodes.SkipNode
+
+
 def setup(app):
     """Register the hooks; that of docstrings comes after their sections are read."""
+    app.add_html_math_renderer("mathml", (mathematics, None), (mathematics, None))
     app.connect("autodoc-process-signature", signed)
     app.connect("autodoc-process-docstring", escaped, priority=900)

@@ -140,6 +140,7 @@ NAMES = [
     "plot.movie",
     "plot.influence",
     "plot.residuals",
+    "plot.rates",
     "synth.cahn_hilliard",
     "synth.lfp_stxm",
     "synth.neutron_cell",

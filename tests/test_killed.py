@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,12 @@ SCRIPT = Path(__file__).with_name("unbroken.py")
 # How often each work is killed.
 TRIALS = {"save": 9, "train": 7, "fit": 7, "ensemble": 7, "run": 3}
 STEP = re.compile(r"step (\d+)")
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    """What each work comes to when it is left alone; worked out once."""
+    return cache(lambda work: ended(work, tmp_path_factory.mktemp(work)))
 
 
 def started(work: str, folder: Path) -> subprocess.Popen:
@@ -81,9 +88,9 @@ def same(found: dict, expected: dict) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("work", [work for work in TRIALS if work != "save"])
-def test_killed_work_goes_on_and_ends_with_the_same_bits(work, tmp_path):
+def test_killed_work_goes_on_and_ends_with_the_same_bits(work, tmp_path, unbroken):
     rng = np.random.default_rng(len(work))
-    expected = ended(work, tmp_path / "unbroken")
+    expected = unbroken(work)
     folder = tmp_path / "killed"
     folder.mkdir()
     kills = 0
@@ -111,5 +118,5 @@ def test_a_file_that_is_being_saved_is_whole_at_any_time(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("work", ["train", "fit", "ensemble", "sample", "run"])
-def test_two_processes_give_the_same_bits(work, tmp_path):
-    same(ended(work, tmp_path / "first"), ended(work, tmp_path / "second"))
+def test_two_processes_give_the_same_bits(work, tmp_path, unbroken):
+    same(ended(work, tmp_path / "again"), unbroken(work))

@@ -49,19 +49,22 @@ def movie() -> Movie:
     return Movie(frames, t, domain, units=("mm", "s", "1"))
 
 
-# Verbs that look at a finished run.
-LATER = ("report", "cite")
+# Verbs that look at a finished run, and verbs that compute.
+LATER, HEAVY = ("report", "cite"), ("run", "fit", "denoise")
 
 
 def prepare(folder: Path, verb: str) -> None:
-    """A movie and its config; for verbs that come later the folder of a finished run, too."""
+    """A movie and its config; for verbs that come later the folder of a finished run, too.
+
+    Verbs that compute have done so once, so that libraries are loaded and no case is charged with that.
+    """
     if not (folder / "movie.h5").exists():
         io.save(folder / "movie.h5", movie())
         (folder / "config.toml").write_text(CONFIG)
-    if verb not in LATER or (folder / "run").exists():
-        return
-    code = main(["run", str(folder / "config.toml"), "--out", str(folder / "run")])
-    assert code == 0
+    if verb in (*LATER, *HEAVY) and not (folder / "run").exists():
+        assert main(["run", str(folder / "config.toml"), "--out", str(folder / "run")]) == 0
+    if verb in HEAVY:
+        shutil.rmtree(folder / "run")
 
 
 def options(verb: str) -> list[str]:

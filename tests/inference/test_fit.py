@@ -94,6 +94,13 @@ def test_an_equation_without_unknowns_is_refused(line):
         ox.fit(ox.Diffusion(2.0), ox.Problem(noisy, None, noise))
 
 
+def test_an_equation_of_several_fields_is_refused(line):
+    _, _, noisy, noise = line
+    graphite = ox.TwoLayerGraphite(ox.kinetics.ButlerVolmer(ox.laws.positive(1.0, factor=3)), 0.1, ox.Current(0.5))
+    with pytest.raises(ValueError, match=r"a `TwoLayerGraphite` has 2 fields, and a movie shows one value a pixel"):
+        ox.fit(graphite, ox.Problem(noisy, None, noise))
+
+
 @pytest.mark.parametrize("bad", [{"steps": 0}, {"tolerance": -1.0}, {"damping": 0.0}])
 def test_settings_must_be_positive(bad):
     with pytest.raises(ValueError, match="must be positive"):

@@ -97,7 +97,7 @@ def fit(
     Raises
     ------
     ValueError
-        If the equation has no unknown number, or the checkpoint is of another fit.
+        If the equation has no unknown number or several fields, or the checkpoint is of another fit.
     RuntimeError
         If the equation cannot be solved from the starting point.
     """
@@ -107,6 +107,12 @@ def fit(
         raise ValueError(
             "the equation has no unknown number, so there is nothing to fit: give it a law with a prior, such as "
             "`laws.positive(1e-3, factor=3)` or `laws.Legendre(4)`."
+        )
+    if equation.fields != 1:
+        raise ValueError(
+            f"a `{type(equation).__name__}` has {equation.fields} fields, and a movie shows one value a pixel, from "
+            "which they cannot be started: simulate it, or fit an equation of one field, such as `Intercalation`, to "
+            "what the movie shows."
         )
     xi = first_guess(problems)
     point = Point(equation, xi, first_plans(equation, xi, problems), method.first_reach)

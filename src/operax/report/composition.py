@@ -12,6 +12,7 @@ from .about import closing
 from .checks import denoise_checks
 from .html import check_table, number, warnings
 from .page import Page, Picture, Section, Table, write
+from .player import play
 
 # Frames listed in the table of means.
 LISTED = 12
@@ -64,19 +65,23 @@ def composition_report(
                 "Standard deviation of one raw pixel.",
             )
         )
-    inside = int(composition.domain.inside.sum())
-    frames = len(composition)
+    players = (play(shown, None, "The composition, one colour scale."),) if _plays(composition) else ()
+    inside, frames = int(composition.domain.inside.sum()), len(composition)
     headline = (
-        f"{frames} {'frame' if frames == 1 else 'frames'} of {inside} pixels inside. "
-        f"{'No law was fitted: this run asked for the composition only.'}"
+        f"{frames} {'frame' if frames == 1 else 'frames'} of {inside} pixels inside. No law was fitted: this run asked "
+        "for the composition only."
     )
     sections = [
         *([Section("Checks of the denoised frames", tables=(check_table(checks),))] if checks else []),
-        Section("Composition", pictures=tuple(pictures), tables=(_means(composition, denoised),)),
+        Section("Composition", players=players, pictures=tuple(pictures), tables=(_means(composition, denoised),)),
         *closing(composition, notes, settings),
     ]
     said = () if denoising is None else warnings(checks, denoising)
     return write(Page(title, headline, said, tuple(sections)), path, figures_folder)
+
+
+def _plays(movie: Movie) -> bool:
+    return movie.domain.ndim > 1 and len(movie) > 1
 
 
 def _means(composition: Movie, denoised: Movie | None) -> Table:

@@ -7,7 +7,7 @@ from ..denoise import DenoiseReport
 from ..inference import Calibrated, Posterior, Problem, fitted, identify
 from ..movie import Movie
 from ..physics import AbstractEquation, AllenCahn, CahnHilliard, Diffusion
-from . import belief, compared, figures
+from . import belief, compared, figures, places
 from .about import closing
 from .checks import Check, explained, fit_checks
 from .laws import (
@@ -112,6 +112,9 @@ def report(
     ]
     if predicted.domain.ndim == 1 and predicted.axis == "time":
         sections.append(compared.front(problem.data, predicted))
+    mapped = places.rates(posterior, problem.data, truth)
+    if mapped is not None:
+        sections.insert(2, mapped)
     told = (*limits(posterior.best, values, c), *identify(posterior.fit, problem).sentences)
     sections.append(Section("What the data cannot tell", points=told))
     sections += [belief.numbers(posterior), belief.bands(posterior, calibrated), _course(posterior)]

@@ -10,6 +10,7 @@ from .designs import design
 from .doubts import autocorrelation, balance
 from .film import film
 from .frames import influence, movie, residuals
+from .places import rates
 from .style import png
 
 __all__ = [
@@ -27,5 +28,6 @@ __all__ = [
     "png",
     "predicted_against_measured",
     "profiles",
+    "rates",
     "residuals",
 ]

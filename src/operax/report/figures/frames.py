@@ -209,7 +209,7 @@ def _paint_frames(movies, arrays, figure, frames, style):
             ax.set_yticks([])
             ax.spines[:].set_visible(False)
             at = np.flatnonzero(np.isclose(times, float(first.times[number])))
-            frame = _plane(arrays[name][at[0]]) if at.size else np.full(first.domain.shape[-2:], np.nan)
+            frame = plane(arrays[name][at[0]]) if at.size else np.full(first.domain.shape[-2:], np.nan)
             image = ax.imshow(frame, extent=(0, width, height, 0), interpolation="nearest", **style)
         row[0].set_ylabel(literal(name))
     for ax, number in zip(axes[0], shown):
@@ -218,7 +218,8 @@ def _paint_frames(movies, arrays, figure, frames, style):
     return figure, axes, image
 
 
-def _plane(frame: np.ndarray) -> np.ndarray:
+def plane(frame: np.ndarray) -> np.ndarray:
+    """The frame, or the middle plane of a volume."""
     return frame[frame.shape[0] // 2] if frame.ndim == 3 else frame
 
 
