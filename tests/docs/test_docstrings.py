@@ -17,6 +17,19 @@ FEW = 1
 
 
 PUBLIC = public()
+# Names of methods that others have published: each says where.
+ROOMS, NOT = ("ox.kinetics", "ox.steppers"), {"ox.steppers.SemilinearTerm"}
+PUBLISHED = {
+    *("AllenCahn", "CahnHilliard", "Diffusion", "Intercalation", "TwoLayerGraphite", "RateField", "StudentT", "LBFGS"),
+    *("LevenbergMarquardt", "NewtonCG", "BlockBootstrap", "Bootstrap", "Randomised", "calibrate", "design", "ensemble"),
+    *("evidence", "laplace", "profile", "sample", "laws.RedlichKister", "phases.binodal", "phases.interface_energy"),
+    *("phases.interface_width", "phases.spinodal", "denoise.BlindSpot", "denoise.UDVD", "denoise.LowRank"),
+    *("denoise.TotalVariation", "denoise.NonLocalMeans", "noise.estimate", "modalities.register"),
+    *("modalities.neutron.cross_section", "modalities.neutron.transmission", "modalities.stxm.components"),
+}
+FINDABLE = re.compile(r"doi:10\.\d{4,}/|arXiv:\d{4}\.\d{4,}|ISBN|IEC \d|ISO \d|https://")
+# An array without the names of its axes; inside of Callable[...] it is a law, of any shape.
+BARE = re.compile(r"(?<![\[\w])(jax\.Array|numpy\.ndarray)(?!\w)")
 FUNCTIONS = [name for name, thing in PUBLIC.items() if inspect.isfunction(thing)]
 
 
@@ -86,3 +99,33 @@ def test_arguments_and_results_are_annotated(name):
 )
 def test_what_is_refused_is_listed(name):
     assert re.search(r"^Raises\n------", inspect.getdoc(PUBLIC[name]) or "", re.MULTILINE), name
+
+
+@pytest.mark.parametrize("name", [name for name, thing in PUBLIC.items() if inspect.isfunction(thing)])
+def test_arrays_are_annotated_with_their_shapes(name):
+    signature = inspect.signature(PUBLIC[name])
+    given = {p.name: p.annotation for p in signature.parameters.values()} | {"return": signature.return_annotation}
+    texts = {one: str(annotation) for one, annotation in given.items()}
+    # arrays by name, of a file, have shapes of their own
+    free = ("Callable", "dict[str", "Mapping[str")
+    bare = [one for one, text in texts.items() if BARE.search(text) and not any(word in text for word in free)]
+    assert not bare, f"{name}: {', '.join(bare)} must be annotated with a shape, such as Float[Array, 'row column']"
+
+
+@pytest.mark.parametrize("name", [n for n in PUBLIC if n.removeprefix("ox.") in PUBLISHED or n.startswith(ROOMS)])
+def test_published_methods_name_their_source(name):
+    thing = PUBLIC[name]
+    if name in NOT or (name.startswith(ROOMS) and (inspect.isabstract(thing) or not inspect.isclass(thing))):
+        return
+    text = said(thing)
+    assert re.search(r"^References\n-----", text, re.MULTILINE), f"{name} does not say where it comes from"
+
+
+@pytest.mark.parametrize("name", [n for n, thing in PUBLIC.items() if "References\n---" in said(thing)])
+def test_sources_can_be_found(name):
+    _, _, listed = said(PUBLIC[name]).partition("References\n----------\n")
+    assert FINDABLE.search(listed), f"{name}: {listed!r}"
+
+
+def test_every_published_method_is_there():
+    assert not {name for name in PUBLISHED if f"ox.{name}" not in PUBLIC}

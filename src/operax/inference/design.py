@@ -99,6 +99,10 @@ def design(
     -----
     Linear: right as far as `laplace` is, and no fit is made. Counting noise is that of the fitted values; where the
     variance is a known array, that of an average frame.
+
+    References
+    ----------
+    K. Chaloner and I. Verdinelli, Statist. Sci. 10, 273 (1995), doi:10.1214/ss/1177009939.
     """
     theta, unravel = jax.flatten_util.ravel_pytree(fit.equation)
     slope = np.asarray(jax.jacfwd(lambda t: jnp.ravel(quantity(unravel(t))))(theta), float)

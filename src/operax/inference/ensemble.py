@@ -95,6 +95,10 @@ def ensemble(
     Members keep the solver's steps of the fit. Where these are too coarse for a member's laws the notes say so.
     `Randomised` members are draws of the posterior as long as it has one optimum; the bootstraps are draws of the
     estimate over repeated noise, with nothing added for what the movie does not tell.
+
+    References
+    ----------
+    J. M. Bardsley et al., SIAM J. Sci. Comput. 36, A1895 (2014), doi:10.1137/140964023, for `Randomised`.
     """
     problems, method = together(problem), method or Randomised()
     if size < 2 or steps < 1 or not tolerance > 0 or (batch is not None and batch < 1):

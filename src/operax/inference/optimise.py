@@ -26,6 +26,10 @@ class LevenbergMarquardt(AbstractMethod):
         reduced χ² exceeds one.
     damping
         First damping factor; it falls after good steps and grows after bad ones.
+
+    References
+    ----------
+    J. J. Moré, Lecture Notes in Mathematics 630, 105 (1978), doi:10.1007/BFb0067700.
     """
 
     steps: int = eqx.field(default=100, static=True)

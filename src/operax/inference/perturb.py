@@ -67,6 +67,10 @@ class Bootstrap(AbstractPerturbation):
     -----
     The spread is that of the estimate over repeated noise. The prior stays where it is, so what the movie does not
     tell has no spread here.
+
+    References
+    ----------
+    B. Efron, Ann. Statist. 7, 1 (1979), doi:10.1214/aos/1176344552.
     """
 
     def problem(self, problem, expected, *, key):

@@ -121,6 +121,10 @@ def laplace(
     -----
     Exact for a linear problem. Where draws reach into curvature of the posterior the bands are too narrow or
     lopsided; compare with `sample`. With `Given` starts that carry noise the bands are far too narrow.
+
+    References
+    ----------
+    D. J. C. MacKay, Neural Comput. 4, 415 (1992), doi:10.1162/neco.1992.4.3.415.
     """
     if block is not None and residual_scale:
         raise ValueError("`block` takes the spread from the residuals already; leave out `residual_scale`.")

@@ -101,6 +101,10 @@ def profile(
     Notes
     -----
     Exact where the posterior is not Gaussian; `laplace` is not. Costs a few steps of a fit for every point.
+
+    References
+    ----------
+    A. Raue et al., Bioinformatics 25, 1923 (2009), doi:10.1093/bioinformatics/btp358.
     """
     problems, method = together(problem), method or LevenbergMarquardt()
     theta, unravel = jax.flatten_util.ravel_pytree(fit.equation)

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import h5py
 import numpy as np
+from jaxtyping import Bool, Real
 
 from ..movie import Movie
 from . import arrays, fits, hdf5, netcdf, pictures, tiff, video, xim
@@ -66,11 +67,11 @@ def load(
     *,
     axes: str | Sequence[str] | None = None,
     spacing: float | Sequence[float] | None = None,
-    times: float | Sequence[float] | np.ndarray | None = None,
+    times: float | Sequence[float] | Real[np.ndarray, " time"] | None = None,
     boundary: str | Sequence[str] | None = None,
     units: tuple[str, str, str] | None = None,
     channel: int | Literal["grey"] | None = None,
-    inside: np.ndarray | None = None,
+    inside: Bool[np.ndarray, "*space"] | None = None,
     dataset: str | int | None = None,
     frames: slice | None = None,
 ) -> Movie:

@@ -40,6 +40,10 @@ def spinodal(potential: Callable) -> Float[Array, "2"]:
     Notes
     -----
     Laws are continued by their tangent within `laws.EDGE` of 0 and 1, so phases more dilute than that are not seen.
+
+    References
+    ----------
+    J. W. Cahn and J. E. Hilliard, J. Chem. Phys. 28, 258 (1958), doi:10.1063/1.1744102.
     """
     c = jnp.asarray(SEARCHED)
     unstable = derivative(potential, c) < 0
@@ -90,6 +94,10 @@ def binodal(potential: Callable) -> Float[Array, "2"]:
     Notes
     -----
     Laws are continued by their tangent within `laws.EDGE` of 0 and 1, so phases more dilute than that are not seen.
+
+    References
+    ----------
+    J. W. Cahn and J. E. Hilliard, J. Chem. Phys. 28, 258 (1958), doi:10.1063/1.1744102.
     """
     c = jnp.asarray(SEARCHED)
     mu = jax.lax.stop_gradient(potential(c))
@@ -156,6 +164,10 @@ def interface_width(potential: Callable, kappa: float | Float[Array, ""]) -> Flo
     Notes
     -----
     A movie resolves κ only where this is several pixels wide.
+
+    References
+    ----------
+    J. W. Cahn and J. E. Hilliard, J. Chem. Phys. 28, 258 (1958), doi:10.1063/1.1744102.
     """
     pair = binodal(potential)
     return (pair[1] - pair[0]) * jnp.sqrt(kappa / (2 * _barrier(potential, pair).max()))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from ...domain import Domain
 from ...movie import Movie
@@ -98,6 +98,10 @@ def components(density: Movie, spectra: Spectra, *, background: int | None = 0, 
     Notes
     -----
     Densities above about 2 are flattened by higher harmonics and stray light; mask them.
+
+    References
+    ----------
+    C. L. Lawson and R. J. Hanson, Solving Least Squares Problems, SIAM (1995), doi:10.1137/1.9781611971217.
     """
     variance = _checked(density, "density")
     if density.axis != "energy":
@@ -198,7 +202,7 @@ def lithium_fraction(
     lithiated: str = "LiFePO4",
     delithiated: str = "FePO4",
     *,
-    inside: np.ndarray | None = None,
+    inside: Bool[np.ndarray, "row column"] | None = None,
     least: float = 0.0,
 ) -> Movie:
     """Lithium fraction c = a / (a + b) of lithiated and delithiated phase, with its variance.

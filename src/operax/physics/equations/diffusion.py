@@ -35,6 +35,10 @@ class Diffusion(AbstractEquation):
     -----
     Where the drift over a pixel outweighs diffusion, |dK/dc| h > 2 D, profiles stay monotone and fronts are blurred
     over a pixel or two: there the width of a front says nothing of D.
+
+    References
+    ----------
+    J. Crank, The Mathematics of Diffusion, 2nd edition, Oxford (1975), ISBN 0-19-853411-6.
     """
 
     fields: ClassVar[int] = 1
