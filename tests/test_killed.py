@@ -1,11 +1,11 @@
 """Work that is killed with SIGKILL, again and again, goes on and ends with the same bits; so do two runs."""
 
+import os
 import re
 import shutil
 import subprocess
 import sys
 import time
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,27 +17,24 @@ SCRIPT = Path(__file__).with_name("unbroken.py")
 # How often each work is killed.
 TRIALS = {"save": 9, "train": 7, "fit": 7, "ensemble": 7, "run": 3}
 STEP = re.compile(r"step (\d+)")
+# Killed work spends its time on compiling: all of its processes compile fast code no further than they must.
+HASTY = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true --xla_cpu_max_isa=SSE4_2"
 
 
-@pytest.fixture(scope="module")
-def unbroken(tmp_path_factory):
-    """What each work comes to when it is left alone; worked out once."""
-    return cache(lambda work: ended(work, tmp_path_factory.mktemp(work)))
-
-
-def started(work: str, folder: Path) -> subprocess.Popen:
+def started(work: str, folder: Path, flags: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-u", str(SCRIPT), work, str(folder)],
+        env={**os.environ, "XLA_FLAGS": flags},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
 
 
-def ended(work: str, folder: Path) -> dict[str, np.ndarray]:
+def ended(work: str, folder: Path, flags: str = HASTY) -> dict[str, np.ndarray]:
     """What the work comes to when it is left alone."""
     folder.mkdir(exist_ok=True)
-    worker = started(work, folder)
+    worker = started(work, folder, flags)
     said, _ = worker.communicate(timeout=3000)
     assert worker.returncode == 0, said[-2000:]
     with np.load(folder / "ended.npz") as file:
@@ -46,7 +43,7 @@ def ended(work: str, folder: Path) -> dict[str, np.ndarray]:
 
 def killed(work: str, folder: Path, rng) -> int:
     """Kill the work shortly after one of its first steps; the number that this step had, 0 where it ended before."""
-    worker = started(work, folder)
+    worker = started(work, folder, HASTY)
     wanted, number = int(rng.integers(1, 3)), 0
     assert worker.stdout is not None
     said = []
@@ -88,9 +85,9 @@ def same(found: dict, expected: dict) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("work", [work for work in TRIALS if work != "save"])
-def test_killed_work_goes_on_and_ends_with_the_same_bits(work, tmp_path, unbroken):
+def test_killed_work_goes_on_and_ends_with_the_same_bits(work, tmp_path):
     rng = np.random.default_rng(len(work))
-    expected = unbroken(work)
+    expected = ended(work, tmp_path / "unbroken")
     folder = tmp_path / "killed"
     folder.mkdir()
     kills = 0
@@ -118,5 +115,5 @@ def test_a_file_that_is_being_saved_is_whole_at_any_time(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("work", ["train", "fit", "ensemble", "sample", "run"])
-def test_two_processes_give_the_same_bits(work, tmp_path, unbroken):
-    same(ended(work, tmp_path / "again"), unbroken(work))
+def test_two_processes_give_the_same_bits(work, tmp_path):
+    same(ended(work, tmp_path / "first", flags=""), ended(work, tmp_path / "second", flags=""))

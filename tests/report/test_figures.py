@@ -157,3 +157,10 @@ def test_refusals_say_what_is_needed():
         plot.movie({"a": raw}, frames=[6])
     with pytest.raises(ValueError, match="profiles are drawn of movies along a line"):
         plot.profiles(raw, raw)
+
+
+def test_few_pixels_among_many_alike_are_seen():
+    values = np.full((1, 40, 50), 0.02)
+    values[0, 3, 4:7] = 0.4
+    image = plot.movie({"a": Movie(values, jnp.zeros(1), Domain((40, 50)))}).axes[0].images[0]
+    assert (image.norm.vmin, image.norm.vmax) == (0.02, 0.4)

@@ -55,7 +55,8 @@ def composition_report(
         if denoised is None
         else {"from raw frames": composition, "from denoised": denoised}
     )
-    pictures = [Picture("composition", figures.png(figures.movie(shown)), f"{composition.units[2]}, one colour scale.")]
+    caption = f"Frames of the {composition.units[2]}. One colour scale."
+    pictures = [Picture("composition", figures.png(figures.movie(shown)), caption)]
     if composition.variance is not None:
         spread = composition.replace(frames=composition.variance**0.5, variance=None)
         pictures.append(
@@ -68,8 +69,8 @@ def composition_report(
     players = (play(shown, None, "The composition, one colour scale."),) if _plays(composition) else ()
     inside, frames = int(composition.domain.inside.sum()), len(composition)
     headline = (
-        f"{frames} {'frame' if frames == 1 else 'frames'} of {inside} pixels inside. No law was fitted: this run asked "
-        "for the composition only."
+        f"{frames} {'frame' if frames == 1 else 'frames'} of {inside:,} pixels inside. No law was fitted: this run "
+        "asked for the composition only."
     )
     sections = [
         *([Section("Checks of the denoised frames", tables=(check_table(checks),))] if checks else []),
@@ -88,7 +89,7 @@ def _means(composition: Movie, denoised: Movie | None) -> Table:
     """Mean and spread over the pixels inside, frame by frame."""
     inside = composition.domain.inside
     picked = np.unique(np.linspace(0, len(composition) - 1, min(len(composition), LISTED)).round().astype(int))
-    header = [f"{composition.axis}, {composition.units[1]}", "mean over pixels", "standard deviation over pixels"]
+    header = [f"{composition.axis} ({composition.units[1]})", "mean over pixels", "standard deviation over pixels"]
     if composition.variance is not None:
         header.append("of which noise of a pixel")
     if denoised is not None:

@@ -17,6 +17,8 @@ from .style import POINTS, SHOWN, WIDTH, labelled, literal, moment, picked, valu
 
 # Residuals are shown to this many standard deviations of the noise.
 DEVIATIONS = 4.0
+# Pixels that differ by a smaller part of their value than this have one colour.
+ALIKE = 1e-3
 # The scale of an influence ends where all but this part of the values lie.
 BEYOND = 0.005
 
@@ -121,7 +123,11 @@ def span(movies: Mapping[str, Movie]) -> tuple[float, float]:
     """The values that the ends of a common colour scale stand for."""
     inside = alike(movies).domain.inside
     everything = [np.asarray(m.frames, float)[:, inside].ravel()[:: _stride(m)] for m in movies.values()]
-    low, high = np.quantile(np.concatenate(everything), SHOWN)
+    values = np.concatenate(everything)
+    low, high = np.quantile(values, SHOWN)
+    if high - low < ALIKE * max(abs(low), abs(high)):
+        # nearly all pixels are alike: what matters are the few that are not
+        low, high = values.min(), values.max()
     return float(low), float(high if high > low else low + 1)
 
 

@@ -1,7 +1,7 @@
 """A rate that differs from place to place, as maps with its error."""
 
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import ArrayLike, Float
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, FigureBase
 
@@ -16,12 +16,12 @@ BEYOND = 0.005
 
 
 def rates(
-    draws: Float[Array, "draw *space"],
+    draws: Float[ArrayLike, "draw *space"],
     domain: Domain,
     figure: FigureBase | None = None,
     *,
     unit: str = "1",
-    truth: Float[Array, "*space"] | None = None,
+    truth: Float[ArrayLike, "*space"] | None = None,
 ) -> FigureBase:
     """Draw the logarithm of a rate field k(x): its median with its standard deviation, and the truth if known.
 
