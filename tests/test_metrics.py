@@ -130,3 +130,16 @@ def test_calibration_refuses_bad_input():
         metrics.calibration(np.zeros(4), np.zeros(3), np.zeros(4))
     with pytest.raises(ValueError, match="`bins` must be at least 1"):
         metrics.calibration(np.zeros(4), np.zeros(4), np.ones(4), bins=0)
+
+
+@pytest.mark.parametrize(
+    ("lag", "where"),
+    [
+        ((0, 1), "at 1 px apart"),
+        ((0, 1, 0), "at (1, 0) px apart"),
+        ((1, 0, 0), "at 1 frame apart"),
+        ((2, 0, 1), "at 2 frames and (0, 1) px apart"),
+    ],
+)
+def test_where_a_residual_is_not_white_is_said_in_words(lag, where):
+    assert where in metrics.Whiteness(jnp.asarray(0.5), jnp.asarray(0.1), lag, 1e-9).verdict

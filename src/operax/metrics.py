@@ -165,7 +165,10 @@ class Whiteness(eqx.Module):
         if self.white:
             return "white"
         frames, *pixels = self.lag
-        where = f"{frames} frames apart, {tuple(pixels)} px" if frames else f"{tuple(pixels)} px apart"
+        far = [f"{frames} frame{'s' * (frames > 1)}"] if frames else []
+        if any(pixels):
+            far.append(f"{pixels[0] if len(pixels) == 1 else tuple(pixels)} px")
+        where = f"{' and '.join(far)} apart"
         limit = f"white noise stays below {float(self.threshold):.3f}"
         return f"not white: correlation {float(self.rho):+.3f} at {where} ({limit})"
 

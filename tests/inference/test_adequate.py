@@ -80,3 +80,10 @@ def test_a_posterior_says_that_the_prior_holds_a_number(solved):
     weak = eqx.tree_at(lambda f: (f.normal.laws, f.normal.cross), best, numbers)
     (note,) = ox.laplace(weak, problem, key=jax.random.key(0), draws=10).notes
     assert note.startswith("the prior, not the movie, holds 1 of 2 combinations")
+
+
+def test_what_is_left_in_the_mean_has_no_wavelength():
+    left = ox.Explained(91.0, 0.0, np.array([1.0, 200.0]), np.inf)
+    assert "(p < 1e-300), most in the mean and in frame 1 of those reached" in str(left)
+    waves = ox.Explained(91.0, 1e-9, np.array([1.0, 200.0]), 0.25)
+    assert "(p = 1e-09), most at a wavelength of 0.25 and in frame 1" in str(waves)

@@ -53,10 +53,11 @@ class Explained(eqx.Module):
         if self.passed:
             return f"nothing smooth is left in the residual (ratio {self.ratio:.2f}, p = {self.pvalue:.2g})"
         worst = int(np.argmax(self.by_frame))
+        where = f"at a wavelength of {self.wavelength:.3g}" if np.isfinite(self.wavelength) else "in the mean"
+        chance = f"p = {self.pvalue:.1g}" if self.pvalue > 0 else "p < 1e-300"
         return (
             f"the equation misses something: smooth residuals are {self.ratio:.2g} times what noise leaves "
-            f"(p = {self.pvalue:.1g}), most at a wavelength of {self.wavelength:.3g} and in frame {worst} of those "
-            "reached; the bands do not cover that"
+            f"({chance}), most {where} and in frame {worst} of those reached; the bands do not cover that"
         )
 
 

@@ -140,8 +140,8 @@ def _held(width, row, numbers) -> str:
     combination = " ".join(f"{x:+.2f} {name}" for x, name in largest if abs(x) > PART)
     if len(joined) > 1:
         names = f"{', '.join(joined[:-1])} and {joined[-1]}"
-        return f"{names} are known only together: {combination} keeps {width:.0%} of its prior width."
-    return f"Of {joined[0]} the combination {combination} keeps {width:.0%} of its prior width."
+        return f"{names} are known only together: {combination} keeps {100 * width:.0f} % of its prior width."
+    return f"Of {joined[0]} the combination {combination} keeps {100 * width:.0f} % of its prior width."
 
 
 def relative_widths(fit: Fit, quantities: dict[str, Quantity], c: float) -> dict[str, float]:
