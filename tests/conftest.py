@@ -12,6 +12,13 @@ matplotlib.use("Agg")
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "real"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forgotten():
+    """What a file compiled is let go after it: kept, it is gigabytes and half of the memory maps a process may have."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture(scope="session")
 def real():
     """Path of a real recording; the test is skipped where the recordings are not there."""
