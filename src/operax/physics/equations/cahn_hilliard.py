@@ -93,10 +93,9 @@ class CahnHilliard(AbstractPhaseField):
         """Fickian diffusivity D(c) = M(c) dμ_h/dc, length² per time; negative where the phase is unstable."""
         return self.mobility(c) * derivative(self.potential, c)
 
-    def energy(self, c: Float[Array, "*space"], domain: Domain, *, points: int = 400) -> Float[Array, ""]:
+    def energy(self, c: Float[Array, "*space"], domain: Domain) -> Float[Array, ""]:
         """Free energy ∫ f(c) + κ/2 |∇c|² with f′ = μ_h and f(½) = 0, in units of μ times volume.
 
-        f is the trapezoidal integral of μ_h from ½ on ``points`` nodes: exact to O(points⁻²). It falls along a run
-        without ends where something is fixed; the half pixels before a fixed value are left out.
+        It falls along a run without ends where something is fixed; the half pixels before a fixed value are left out.
         """
-        return free_energy(self.potential, self.kappa, c, domain, points)
+        return free_energy(self.potential, self.kappa, c, domain)

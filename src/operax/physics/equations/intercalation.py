@@ -89,13 +89,10 @@ class Intercalation(AbstractPhaseField):
         still = isinstance(self.mobility, Constant) and self.mobility.value == 0
         return still and not isinstance(self.drive, Current)
 
-    def energy(
-        self, c: Float[Array, "*space"], domain: Domain, *, voltage: float = 0.0, points: int = 400
-    ) -> Float[Array, ""]:
+    def energy(self, c: Float[Array, "*space"], domain: Domain, *, voltage: float = 0.0) -> Float[Array, ""]:
         """Free energy ∫ f(c) + κ/2 |∇c|² + v c with f′ = μ_h and f(½) = 0, in kT times volume.
 
-        With the drive as ``voltage`` v it falls along every run at that voltage. f is the trapezoidal integral of
-        μ_h from ½ on ``points`` nodes: exact to O(points⁻²).
+        With the drive as ``voltage`` v it falls along every run at that voltage.
         """
         work = voltage * jnp.where(jnp.asarray(domain.inside), c, 0).sum() * domain.pixel_volume
-        return free_energy(self.potential, self.kappa, c, domain, points) + work
+        return free_energy(self.potential, self.kappa, c, domain) + work

@@ -111,16 +111,14 @@ class TwoLayerGraphite(AbstractPhaseField):
     def local(self):
         return False
 
-    def energy(
-        self, c: Float[Array, "*space 2"], domain: Domain, *, voltage: float = 0.0, points: int = 400
-    ) -> Float[Array, ""]:
+    def energy(self, c: Float[Array, "*space 2"], domain: Domain, *, voltage: float = 0.0) -> Float[Array, ""]:
         """Free energy of both layers and their coupling, plus v times the lithium in them, in kT times volume.
 
         Zero for half-full layers without coupling. With the drive as ``voltage`` v it falls along every run at that
-        voltage. Exact to O(points⁻²).
+        voltage.
         """
         alone = RegularSolution(self.attraction)
-        layers = sum(free_energy(alone, self.kappa, c[..., i], domain, points) for i in (0, 1))
+        layers = sum(free_energy(alone, self.kappa, c[..., i], domain) for i in (0, 1))
         pair = self.repulsion(c[..., 0]) * jnp.prod(c, -1) + self.coupling(c[..., 0]) * jnp.prod(c * (1 - c), -1)
         work = jnp.where(jnp.asarray(domain.inside), pair + voltage * c.sum(-1), 0).sum() * domain.pixel_volume
         return layers + work
