@@ -34,9 +34,7 @@ def chemical_potential(
     return potential(c) - kappa(c) * laplacian(c, domain, levels)
 
 
-def free_energy(
-    potential: Callable, kappa: AbstractLaw, c: Float[Array, "*space"], domain: Domain
-) -> Float[Array, ""]:
+def free_energy(potential: Callable, kappa: AbstractLaw, c: Float[Array, "*space"], domain: Domain) -> Float[Array, ""]:
     """∫ f(c) + κ/2 |∇c|² with f′ = μ_h and f(½) = 0, in units of μ times volume.
 
     f is the integral of μ_h from ½ by Gauss and Legendre's rule on 64 nodes, one field of them held at a time.
