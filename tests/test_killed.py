@@ -15,7 +15,7 @@ import operax as ox
 
 SCRIPT = Path(__file__).with_name("unbroken.py")
 # How often each work is killed.
-TRIALS = {"save": 9, "train": 7, "fit": 7, "ensemble": 7, "run": 3}
+TRIALS = {"save": 9, "train": 9, "fit": 7, "ensemble": 5, "run": 3}
 STEP = re.compile(r"step (\d+)")
 # Killed work spends its time on compiling: all of its processes compile fast code no further than they must.
 HASTY = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true --xla_cpu_max_isa=SSE4_2"

@@ -56,7 +56,7 @@ def test_denoised_frames_stand_beside_the_raw_ones_with_their_checks(composition
     judged = assess(None, composition, denoised, Gaussian(SIGMA))
     path = composition_report(composition, denoised, tmp_path / "c.html", denoising=judged, notes=("counted twice",))
     text = path.read_text("utf-8")
-    assert "mean of denoised" in text
+    assert "mean, denoised" in text
     assert "Checks of the denoised frames" in text
     assert "Residual of the denoiser is white" in text
     assert "counted twice" in text
@@ -67,7 +67,7 @@ def test_one_picture_without_variance_has_a_page_too(composition, tmp_path):
     one = composition[:1].replace(variance=None)
     text = composition_report(one, None, tmp_path / "c.html").read_text("utf-8")
     assert "1 frame of 100 pixels inside" in text
-    assert "of which noise of a pixel" not in text
+    assert "noise of a pixel</th>" not in text
     assert "<canvas" not in text, "one frame has nothing to play"
     with pytest.raises(FileNotFoundError, match="make it before writing"):
         composition_report(one, None, tmp_path / "missing" / "c.html")

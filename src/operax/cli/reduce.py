@@ -215,26 +215,26 @@ def _optical(part: Optical, raw: Recorded, seen: Recorded, key):
         variance = None if movie.variance is None else movie.variance / part.full**2
         return clipped.replace(frames=clipped.frames / part.full, variance=variance, units=(*movie.units[:2], "1"))
 
-    def contrast(found: Recorded) -> Movie:
-        movie, model = found.movies[0], found.noises[0]
+    white = None
+    if part.white is not None:
+        pictures = light(_like(part.white, raw.movies[0], raw))
+        white = pictures[:1].replace(frames=pictures.frames.mean(0, keepdims=True), variance=None)
+    bare = None if part.ground is None else raw.mask(part.ground, "ground")
+
+    def contrast(movie: Movie, model: Noise | None) -> Movie:
         if model is not None and movie.variance is None:
             movie = movie.replace(variance=jnp.broadcast_to(model.variance(movie.frames), movie.frames.shape))
         shown = light(movie)
-        if part.white is not None:
-            return optical.contrast(shown, light(_like(part.white, raw.movies[0], raw)))
-        assert part.ground is not None
-        return optical.contrast(shown, optical.background(shown, raw.mask(part.ground, "ground"), degree=0))
+        if white is not None:
+            return optical.contrast(shown, white)
+        assert bare is not None
+        return optical.contrast(shown, optical.background(shown, bare, degree=0))
 
-    channels = len(part.phases[0].colour)
-    phases = _phases(part, contrast(seen), key)
+    phases = _phases(part, seen, contrast, key)
     lithium = jnp.asarray([phase.composition for phase in part.phases])
-
     precision = jnp.linalg.inv(phases.covariances)
 
-    def reduced(found: Recorded) -> Movie:
-        movie = contrast(found)
-        if movie.frames.shape[-1] != channels:
-            raise ValueError(f"`phases` have colours of {channels} channels, the movie has {movie.frames.shape[-1]}.")
+    def composed(movie: Movie) -> tuple[jnp.ndarray, jnp.ndarray]:
         chances = optical.probabilities(phases, movie).frames
         value = chances @ lithium
         spread = jnp.maximum(chances @ lithium**2 - value**2, 0) + part.floor**2
@@ -245,26 +245,26 @@ def _optical(part: Optical, raw: Recorded, seen: Recorded, key):
             slope = jnp.einsum("...k,...kd->...d", weight, pull)
             spread = spread + (slope**2 * movie.variance).sum(-1)
         inside = jnp.asarray(movie.domain.inside)
-        return Movie(
-            jnp.where(inside, value, 0.0),
-            movie.times,
-            movie.domain,
-            jnp.where(inside, spread, 0.0),
-            units=(*movie.units[:2], "composition"),
-            reads=movie.reads,
-        )
+        return jnp.where(inside, value, 0.0), jnp.where(inside, spread, 0.0)
+
+    def reduced(found: Recorded) -> Movie:
+        movie, model = found.movies[0], found.noises[0]
+        # one frame after the other: every pixel takes the memory of some hundred numbers
+        parts = [composed(contrast(movie[n : n + 1], model)) for n in range(len(movie))]
+        frames, variance = (jnp.concatenate(kind) for kind in zip(*parts))
+        units = (*movie.units[:2], "composition")
+        return Movie(frames, movie.times, movie.domain, variance, units=units, reads=movie.reads)
 
     return reduced
 
 
-def _phases(part: Optical, contrast: Movie, key) -> optical.Phases:
+def _phases(part: Optical, seen: Recorded, contrast, key) -> optical.Phases:
     colours = {phase.name: phase.colour for phase in part.phases}
-    if contrast.frames.shape[-1] != len(part.phases[0].colour):
-        raise ValueError(
-            f"`phases` have colours of {len(part.phases[0].colour)} channels, the movie {contrast.frames.shape[-1]}."
-        )
+    movie = seen.movies[0]
+    count, channels = len(colours), movie.frames.shape[-1] if movie.channels_ndim else 1
+    if channels != len(part.phases[0].colour):
+        raise ValueError(f"`phases` have colours of {len(part.phases[0].colour)} channels, the movie {channels}.")
     if part.learn:
-        return optical.learn(contrast, colours, key=key, spread=part.spread)
-    count, channels = len(colours), contrast.frames.shape[-1]
+        return optical.learn(contrast(movie, seen.noises[0]), colours, key=key, spread=part.spread)
     scatter = jnp.broadcast_to(part.spread**2 * jnp.eye(channels), (count, channels, channels))
     return optical.Phases(jnp.asarray(list(colours.values())), scatter, jnp.full(count, 1 / count), tuple(colours))

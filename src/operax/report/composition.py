@@ -55,7 +55,7 @@ def composition_report(
         if denoised is None
         else {"from raw frames": composition, "from denoised": denoised}
     )
-    caption = f"Frames of the {composition.units[2]}. One colour scale."
+    caption = f"Values are {composition.units[2]}, on one colour scale."
     pictures = [Picture("composition", figures.png(figures.movie(shown)), caption)]
     if composition.variance is not None:
         spread = composition.replace(frames=composition.variance**0.5, variance=None)
@@ -89,11 +89,11 @@ def _means(composition: Movie, denoised: Movie | None) -> Table:
     """Mean and spread over the pixels inside, frame by frame."""
     inside = composition.domain.inside
     picked = np.unique(np.linspace(0, len(composition) - 1, min(len(composition), LISTED)).round().astype(int))
-    header = [f"{composition.axis} ({composition.units[1]})", "mean over pixels", "standard deviation over pixels"]
+    header = [f"{composition.axis} ({composition.units[1]})", "mean of the pixels", "their spread"]
     if composition.variance is not None:
-        header.append("of which noise of a pixel")
+        header.append("noise of a pixel")
     if denoised is not None:
-        header.append("mean of denoised")
+        header.append("mean, denoised")
     rows = []
     for i in picked.tolist():
         held = np.asarray(composition.frames[i])[inside]

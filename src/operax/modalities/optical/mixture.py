@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import jax.scipy as jsp
 import numpy as np
@@ -150,9 +151,9 @@ def probabilities(phases: Phases, movie: Movie) -> Movie:
     coloured(movie, "probabilities", phases.means.shape[1])
     off = movie.frames[..., None, :] - phases.means
     root = jnp.linalg.cholesky(phases.covariances)
-    z = jsp.linalg.solve_triangular(
-        jnp.broadcast_to(root, off.shape[:-1] + root.shape[-2:]), off[..., None], lower=True
-    )[..., 0]
+    # the roots are turned round once a phase, not once a pixel
+    turned = jax.vmap(lambda one: jsp.linalg.solve_triangular(one, jnp.eye(len(one)), lower=True))(root)
+    z = jnp.einsum("kij,...kj->...ki", turned, off)
     volume = jnp.log(jnp.diagonal(root, axis1=-2, axis2=-1)).sum(-1)
     frames = softmax(jnp.log(phases.weights) - volume - (z**2).sum(-1) / 2, -1)
     inside = jnp.asarray(movie.domain.inside[..., None])
