@@ -6,19 +6,14 @@ at compositions over the visited range; honest bands have root-mean-square z of 
 """
 
 import argparse
-import json
-import os
-import platform
 import time
-from importlib.metadata import version
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import timing
 
 import operax as ox
-from operax.io import replacing
 
 PACKAGES = ("operax", "jax", "jaxlib", "equinox", "numpy")
 COMPOSITIONS = jnp.linspace(0.1, 0.9, 9)
@@ -94,15 +89,7 @@ def main() -> None:
     }
     for name, figures in overall.items():
         print(name, {key: round(value, 2) for key, value in figures.items()})
-    record = {
-        "settings": vars(chosen),
-        "movies": rows,
-        "overall": overall,
-        "versions": {name: version(name) for name in PACKAGES},
-        "machine": {"platform": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
-    }
-    with replacing(Path(__file__).parent / "results" / "laws.json") as path:
-        path.write_text(json.dumps(record, indent=2) + "\n")
+    timing.save(timing.RESULTS / "laws.json", {"settings": vars(chosen), "movies": rows, "overall": overall}, PACKAGES)
 
 
 if __name__ == "__main__":
