@@ -8,7 +8,7 @@ import pytest
 from operax import noise
 from operax.denoise import UDVD, BlindSpot, Denoiser, FrameBlind
 from operax.denoise.clips import neighbours, offsets
-from operax.denoise.wiener import nothing
+from operax.denoise.share import nothing
 from operax.domain import Domain
 from operax.movie import Movie
 

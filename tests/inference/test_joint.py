@@ -7,7 +7,7 @@ import pytest
 
 import operax as ox
 from operax.denoise.denoiser import Denoiser
-from operax.denoise.wiener import nothing
+from operax.denoise.share import nothing
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_a_denoiser_that_reads_what_it_starts_is_refused(seen, unknown):
     graph, weights = network.build(1, key=jax.random.key(0))
     numbers = weights, jnp.array(0.5), jnp.array(0.3), noise, jnp.zeros(0), nothing(jnp.float32)
     denoiser = Denoiser(*numbers, graph, network, "", True, ())
-    with pytest.raises(ValueError, match=r"reads frames \[1, 2\] after the one it cleans.*skip=3"):
+    with pytest.raises(ValueError, match=r"reads frames \[1, 2, 3\] after the one it cleans.*skip=3"):
         ox.fit_joint(unknown, raw, noise, key=jax.random.key(0), denoiser=denoiser)
     with pytest.raises(ValueError, match="`window` must be at least 2, got 1"):
         ox.fit_joint(unknown, raw, noise, key=jax.random.key(0), window=1)

@@ -8,8 +8,9 @@ from jaxtyping import Array, Float
 
 from ..movie import Movie
 from ..noise import Gaussian, PoissonGaussian
+from .cosines import REACH, SIZE, filtered, levelled
 from .networks import GRID, UDVD, BlindSpot, FrameBlind, apply
-from .wiener import Gain, restored
+from .share import Gain, restored
 
 Network = BlindSpot | FrameBlind | UDVD
 # Copies that are averaged: turned about rows, columns, both; two of the four also run backwards in time.
@@ -92,13 +93,13 @@ class Denoiser(eqx.Module):
         Blind risk during training on pixels held out of it, an unbiased estimate of the mean squared error, in
         squared units of the movie; averages over equal stretches of steps.
     gain
-        Shares of the residual that are put back: what it holds beyond noise.
+        Shares of the filtered movie that go into the result.
     graph, network
         Static definition of the network.
     choice
         Why this network, in words.
     posterior
-        Whether the residual is put back. Decided by `train`: only if the network cannot predict the noise, and
+        Whether filtered values are put back. Decided by `train`: only if the network cannot predict the noise, and
         spreads are calibrated.
     reasons
         Why, in words.
@@ -119,7 +120,7 @@ class Denoiser(eqx.Module):
     @property
     def reads(self) -> tuple[int, ...]:
         """Offsets of the recorded frames that go into one clean frame."""
-        return tuple(sorted({0, *self.network.reads})) if self.posterior else self.network.reads
+        return restored_reads(self.network) if self.posterior else self.network.reads
 
     def blind(self, movie: Movie) -> Movie:
         """The clean movie predicted without the pixel itself: independent of the noise of that pixel.
@@ -156,23 +157,48 @@ class Denoiser(eqx.Module):
         moments = blind_moments(self, movie)
         if self.posterior:
             inside, noise = jnp.asarray(movie.domain.inside), with_channels(self.noise, movie)
-            moments = restore(self, noise, *moments, channels(movie), inside)
+            kept = put_back(self, noise, channels(movie), inside)
+            moments = restore(self, noise, *moments, kept, there(self.network, len(movie)))
         return finished(self, movie, *moments, self.reads)
 
 
-def gathered(denoiser, noise, mean, variance, observed, inside) -> tuple[Array, Array, Array, Array, Array]:
-    """What `wiener` takes, channels as pictures, normalised: mean, variance, noisy values, noise variance, inside."""
-    level = jnp.where(inside[..., None], mean, 0) * denoiser.scale + denoiser.centre
-    sigma2 = noise.variance(level) / denoiser.scale**2
-    seen = (observed - denoiser.centre) / denoiser.scale
-    mean, variance, seen, sigma2 = (jnp.moveaxis(x.astype(mean.dtype), -1, 0) for x in (mean, variance, seen, sigma2))
-    return mean, variance, seen, sigma2, inside
+def past_only(network) -> bool:
+    """Whether a frame's estimate must not read the next one, so that filters may look back only."""
+    return 1 not in network.reads
 
 
-def restore(denoiser, noise, mean, variance, observed, inside) -> tuple[Array, Array]:
-    """Put noisy values back: mean and variance in normalised units, ``observed`` and noise in the movie's."""
-    found = restored(denoiser.gain, *gathered(denoiser, noise, mean, variance, observed, inside))
-    return jnp.moveaxis(found[0], 0, -1), jnp.moveaxis(found[1], 0, -1)
+def restored_reads(network) -> tuple[int, ...]:
+    """Offsets of the frames that go into one frame where filtered values are put back."""
+    return tuple(sorted({*range(-REACH, 1 if past_only(network) else REACH + 1), *network.reads}))
+
+
+def there(network, count: int) -> np.ndarray:
+    """Frames that have filtered values: all, or those that have a block's frames before them."""
+    return np.arange(count) >= (min(SIZE, count) - 1 if past_only(network) else 0)
+
+
+def put_back(denoiser, noise, observed, inside, span=None) -> Float[Array, "time row column channel"]:
+    """Filtered values, normalised; see `operax.denoise.cosines.filtered` for the ``span``."""
+    dtype = jax.tree.leaves(denoiser.weights)[0].dtype
+    seen = jnp.moveaxis((observed - denoiser.centre) / denoiser.scale, -1, 0)
+    # The noise of a block is that of its mean level, which hardly knows the noise.
+    level = jnp.moveaxis(levelled(jnp.where(inside, seen, 0), inside), 0, -1) * denoiser.scale + denoiser.centre
+    sigma2 = jnp.moveaxis(noise.variance(level) / denoiser.scale**2, -1, 0)
+    past = past_only(denoiser.network)
+    found = filtered(seen.astype(dtype), sigma2.astype(dtype), inside, denoiser.gain.spectrum, past=past, span=span)
+    return jnp.moveaxis(found, 0, -1)
+
+
+def noise_level(denoiser, noise, mean) -> Array:
+    """Noise variance of values of this mean, all normalised."""
+    return (noise.variance(mean * denoiser.scale + denoiser.centre) / denoiser.scale**2).astype(mean.dtype)
+
+
+@eqx.filter_jit
+def restore(denoiser, noise, mean, variance, kept, there) -> tuple[Array, Array]:
+    """Mean and variance with filtered values put back, in normalised units; the noise model is in the movie's."""
+    there = jnp.reshape(there, (-1, 1, 1, 1))
+    return restored(denoiser.gain, mean, variance, noise_level(denoiser, noise, mean), kept, there)
 
 
 def runs(network, count: int) -> tuple[np.ndarray, np.ndarray]:

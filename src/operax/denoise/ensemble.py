@@ -6,7 +6,18 @@ from jaxtyping import Array
 
 from ..movie import Movie
 from ..noise import Gaussian, PoissonGaussian
-from .denoiser import Denoiser, Network, blind_moments, channels, finished, restore, with_channels
+from .denoiser import (
+    Denoiser,
+    Network,
+    blind_moments,
+    channels,
+    finished,
+    put_back,
+    restore,
+    restored_reads,
+    there,
+    with_channels,
+)
 
 
 class Ensemble(eqx.Module):
@@ -27,8 +38,8 @@ class Ensemble(eqx.Module):
 
     Notes
     -----
-    Noise that all members learnt by heart does not average out. The variance, and the shares of the residual that
-    are put back, are a member's own: a little too large for their mean.
+    Noise that all members learnt by heart does not average out. The variance, and the shares of filtered values, are
+    a member's own: a little too large for their mean.
     """
 
     members: tuple[Denoiser, ...] = eqx.field(converter=tuple)
@@ -59,7 +70,7 @@ class Ensemble(eqx.Module):
     @property
     def reads(self) -> tuple[int, ...]:
         """Offsets of the recorded frames that go into one clean frame."""
-        return tuple(sorted({0, *self.network.reads})) if self.posterior else self.network.reads
+        return restored_reads(self.network) if self.posterior else self.network.reads
 
     def blind(self, movie: Movie) -> Movie:
         """The clean movie predicted without the pixel itself, averaged over the members."""
@@ -70,7 +81,8 @@ class Ensemble(eqx.Module):
         moments, first = self._moments(movie), self.members[0]
         if self.posterior:
             inside, noise = jnp.asarray(movie.domain.inside), with_channels(self.noise, movie)
-            moments = restore(first, noise, *moments, channels(movie), inside)
+            kept = put_back(first, noise, channels(movie), inside)
+            moments = restore(first, noise, *moments, kept, there(self.network, len(movie)))
         return finished(first, movie, *moments, self.reads)
 
     def _moments(self, movie: Movie) -> tuple[Array, Array]:

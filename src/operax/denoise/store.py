@@ -15,12 +15,12 @@ from ..io import replacing
 from ..noise import Gaussian, PoissonGaussian
 from .denoiser import Denoiser
 from .networks import UDVD, BlindSpot, FrameBlind
-from .wiener import nothing
+from .share import nothing
 
 NETWORKS: dict[str, Callable] = {kind.__name__: kind for kind in (BlindSpot, FrameBlind, UDVD)}
 NOISES: dict[str, Gaussian | PoissonGaussian] = {"Gaussian": Gaussian(1.0), "PoissonGaussian": PoissonGaussian(1.0)}
 # Layout of the file; raised when an older reader could misread a newer file.
-LAYOUT = 2
+LAYOUT = 3
 
 
 def _write(path, header: dict, leaves) -> None:

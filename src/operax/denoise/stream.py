@@ -2,24 +2,23 @@
 
 from collections.abc import Iterator
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ..movie import Movie
-from .denoiser import Denoiser, channels, check, estimate, restore, runs, with_channels
+from .cosines import REACH, SIZE
+from .denoiser import Denoiser, channels, check, estimate, past_only, put_back, restore, runs, there, with_channels
 from .networks import GRID
-from .wiener import SIZE
 
 
-def _spans(count: int, tile: int, halo: int) -> list[tuple[slice, slice, slice]]:
+def _spans(count: int, tile: int, halo: int, grid: int) -> list[tuple[slice, slice, slice]]:
     """For every tile along an axis: what is read, what is kept of the result, and where that belongs.
 
-    All read the same number of pixels, so that one compiled function serves them, and begin on the networks' grid,
-    so that it lies in a tile as it lies in the picture.
+    All read the same number of pixels, so that one compiled function serves them, and begin on the grid of networks or
+    blocks, so that it lies in a tile as it lies in the picture.
     """
-    padded, border = count + -count % GRID, halo + -halo % GRID
+    padded, border = count + -count % grid, halo + -halo % grid
     size = min(padded, tile + 2 * border)
     found = []
     for first in range(0, count, tile):
@@ -44,7 +43,7 @@ def stream(denoiser: Denoiser, movie: Movie, *, frames: int = 16, tile: int = 51
     frames
         Number of frames of a piece.
     tile
-        Rows and columns estimated at a time, at least; rounded up to a multiple of four.
+        Rows and columns estimated at a time, at least; rounded up to a multiple of eight.
 
     Yields
     ------
@@ -64,53 +63,76 @@ def stream(denoiser: Denoiser, movie: Movie, *, frames: int = 16, tile: int = 51
     for name, value in (("frames", frames), ("tile", tile)):
         if value < 1:
             raise ValueError(f"`{name}` must be at least 1, got {value}.")
-    return _pieces(denoiser, movie, frames, tile + -tile % GRID)
+    return _pieces(denoiser, movie, frames, tile + -tile % SIZE)
 
 
-_restored = eqx.filter_jit(restore)
+def _padded(movie: Movie, noise, grid: int):
+    """Padding to the grid for arrays that begin with time; pixels inside and the noise model padded so."""
+    fill = [(0, -n % grid) for n in movie.domain.shape]
+    noise = jax.tree.map(
+        lambda leaf: jnp.pad(leaf, [*fill, (0, 0)], mode="edge") if leaf.ndim > 1 else leaf,
+        with_channels(noise, movie),
+    )
+    return [(0, 0), *fill, (0, 0)], np.pad(movie.domain.inside, fill), noise
 
 
 def _pieces(denoiser: Denoiser, movie: Movie, frames: int, tile: int) -> Iterator[Movie]:
     raw, inside = np.asarray(channels(movie)), movie.domain.inside
-    fill = [(0, -n % GRID) for n in inside.shape]
-    padded = np.pad(inside, fill)
-    clips, when = runs(denoiser.network, len(movie))
-    # The blocks of which values are put back reach beyond their pixel too.
-    halo = denoiser.network.halo + (SIZE - 1 if denoiser.posterior else 0)
-    windows = [_spans(n, tile, halo) for n in inside.shape]
-    noise = jax.tree.map(
-        lambda leaf: jnp.pad(leaf, [*fill, (0, 0)], mode="edge") if leaf.ndim > 1 else leaf,
-        with_channels(denoiser.noise, movie),
-    )
     centre, scale = (np.asarray(x) for x in (denoiser.centre, denoiser.scale))
     for first in range(0, len(movie), frames):
-        count = min(frames, len(movie) - first)
-        mean, variance = (np.empty((count, *raw.shape[1:]), raw.dtype) for _ in range(2))
-        for clip, targets in zip(clips, when):
-            wanted = [k for k, t in enumerate(targets) if first <= t < first + count]
-            if not wanted:
-                continue
-            seen, own = (np.pad(raw[i], [(0, 0), *fill, (0, 0)]) for i in (clip, targets))
-            for rows, keep_rows, put_rows in windows[0]:
-                for columns, keep_columns, put_columns in windows[1]:
-                    shown, here = (seen[:, rows, columns] - centre) / scale, padded[rows, columns]
-                    found = estimate(denoiser.graph, denoiser.weights, shown, clip >= 0, here, denoiser.network.mirror)
-                    if denoiser.posterior:
-                        local = jax.tree.map(lambda x, r=rows, c=columns: x[r, c] if x.ndim > 1 else x, noise)
-                        found = _restored(denoiser, local, *found, own[:, rows, columns], here)
-                    values = np.asarray(found[0]) * scale + centre
-                    spread = np.asarray(found[1]) * scale**2
-                    for k in wanted:
-                        at = targets[k] - first, put_rows, put_columns
-                        mean[at], variance[at] = (x[k, keep_rows, keep_columns] for x in (values, spread))
-        mean = np.where(inside[..., None], mean, raw[first : first + count])
-        shape = (count, *movie.frames.shape[1:])
+        last = min(first + frames, len(movie))
+        moments = _blind(denoiser, movie, raw, first, last, tile)
+        if denoiser.posterior:
+            moments = _restored(denoiser, movie, raw, first, last, tile, *moments)
+        mean = np.where(inside[..., None], moments[0] * scale + centre, raw[first:last]).astype(raw.dtype)
+        shape = (last - first, *movie.frames.shape[1:])
         yield Movie(
             jnp.asarray(mean.reshape(shape)),
-            movie.times[first : first + count],
+            movie.times[first:last],
             movie.domain,
-            jnp.asarray(variance.reshape(shape)),
+            jnp.asarray((moments[1] * scale**2).astype(raw.dtype).reshape(shape)),
             movie.units,
             denoiser.reads,
             movie.axis,
         )
+
+
+def _blind(denoiser, movie, raw, first, last, tile):
+    """Blind mean and variance of some frames, normalised."""
+    fill, inside, _ = _padded(movie, denoiser.noise, GRID)
+    centre, scale = (np.asarray(x) for x in (denoiser.centre, denoiser.scale))
+    mean, variance = (np.empty((last - first, *raw.shape[1:]), raw.dtype) for _ in range(2))
+    windows = [_spans(n, tile, denoiser.network.halo, GRID) for n in movie.domain.shape]
+    for clip, targets in zip(*runs(denoiser.network, len(movie))):
+        wanted = [k for k, t in enumerate(targets) if first <= t < last]
+        if not wanted:
+            continue
+        seen = np.pad(raw[clip], fill)
+        for rows, keep_rows, put_rows in windows[0]:
+            for columns, keep_columns, put_columns in windows[1]:
+                shown, here = (seen[:, rows, columns] - centre) / scale, inside[rows, columns]
+                found = estimate(denoiser.graph, denoiser.weights, shown, clip >= 0, here, denoiser.network.mirror)
+                for k in wanted:
+                    at = targets[k] - first, put_rows, put_columns
+                    mean[at], variance[at] = (np.asarray(x)[k, keep_rows, keep_columns] for x in found)
+    return mean, variance
+
+
+def _restored(denoiser, movie, raw, first, last, tile, mean, variance):
+    """The same with filtered values put back."""
+    fill, inside, noise = _padded(movie, denoiser.noise, SIZE)
+    low, high = max(0, first - REACH), min(len(movie), last + (0 if past_only(denoiser.network) else REACH))
+    observed, known = np.pad(raw[low:high], fill), there(denoiser.network, len(movie))[first:last]
+    mean, variance = (np.pad(x, fill) for x in (mean, variance))
+    found = np.empty((2, *mean.shape), raw.dtype)
+    windows = [_spans(n, tile, REACH, SIZE) for n in movie.domain.shape]
+    for rows, keep_rows, put_rows in windows[0]:
+        for columns, keep_columns, put_columns in windows[1]:
+            local = jax.tree.map(lambda x, r=rows, c=columns: x[r, c] if x.ndim > 1 else x, noise)
+            here, span = jnp.asarray(inside[rows, columns]), (low, high, len(movie))
+            kept = put_back(denoiser, local, observed[:, rows, columns], here, span)[first - low : last - low]
+            parts = restore(denoiser, local, mean[:, rows, columns], variance[:, rows, columns], kept, known)
+            for k, part in enumerate(parts):
+                found[k][:, put_rows, put_columns] = np.asarray(part)[:, keep_rows, keep_columns]
+    rows, columns = movie.domain.shape
+    return found[0][:, :rows, :columns], found[1][:, :rows, :columns]

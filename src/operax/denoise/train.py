@@ -14,12 +14,24 @@ from jaxtyping import Array, Key
 from .. import noise as noises
 from ..movie import Movie
 from ..noise import Gaussian, PoissonGaussian
-from . import muon, wiener
+from . import muon
 from .assess import calibrated
 from .choose import PLENTY, choose, unpredictable
-from .denoiser import Denoiser, Network, blind_moments, channels, check, finished, gathered, with_channels
+from .denoiser import (
+    Denoiser,
+    Network,
+    blind_moments,
+    channels,
+    check,
+    finished,
+    noise_level,
+    put_back,
+    there,
+    with_channels,
+)
 from .networks import apply
-from .patches import Data, cut, prepare
+from .patches import Data, cut, held_out, prepare
+from .share import PROBE, Gain, alike, measure, nothing, spectrum
 from .small import solved
 from .store import fingerprint, keep, resume
 
@@ -228,8 +240,8 @@ def _trained(movie, noise, weights, key, network, steps, learning_rate, batch, p
             progress(done, steps, history[-1])
     past = jnp.asarray(history, movie.frames.dtype)
     numbers = carry[1], data.centre, data.scale, noise, past
-    blind = Denoiser(*numbers, wiener.nothing(jnp.float32), graph, network, why, False, ())
-    gain, reasons = _decide(blind, movie)
+    blind = Denoiser(*numbers, nothing(jnp.float32), graph, network, why, False, ())
+    gain, reasons = _decide(blind, movie, jax.random.fold_in(key, steps))
     return Denoiser(*numbers, gain, graph, network, why, not reasons, reasons)
 
 
@@ -245,16 +257,25 @@ def _decay(movie: Movie) -> float:
     return DECAY * min(1.0, (FEW / values) ** 0.5)
 
 
-def _decide(denoiser: Denoiser, movie: Movie) -> tuple[wiener.Gain, tuple[str, ...]]:
-    """How much of the residual is put back; reasons if none may be."""
+def _decide(denoiser: Denoiser, movie: Movie, key) -> tuple[Gain, tuple[str, ...]]:
+    """How much of the filtered movie goes into the result; reasons if none may."""
     least = denoiser.network.clips(len(movie)).shape[1] + 1
     shown = movie[: max(CHECKED, 2 * least)]
     correlation = noises.autocorrelation(shown)
-    moments = blind_moments(denoiser, shown)
-    blind = finished(denoiser, shown, *moments, denoiser.network.reads)
+    mean, variance = blind_moments(denoiser, shown)
+    blind = finished(denoiser, shown, mean, variance, denoiser.network.reads)
     reasons = unpredictable(correlation, denoiser.network) or calibrated(blind, shown, denoiser.noise)
     if reasons:
         return denoiser.gain, reasons
-    noise, inside = with_channels(denoiser.noise, shown), jnp.asarray(shown.domain.inside)
-    spectrum = wiener.spectrum(shown, correlation)
-    return wiener.measure(*gathered(denoiser, noise, *moments, channels(shown), inside), spectrum), ()
+    found = spectrum(shown, correlation)
+    denoiser = eqx.tree_at(lambda d: d.gain.spectrum, denoiser, jnp.asarray(found, mean.dtype))
+    model, inside, observed = with_channels(denoiser.noise, shown), jnp.asarray(shown.domain.inside), channels(shown)
+    sigma2 = noise_level(denoiser, model, jnp.where(inside[..., None], mean, 0))
+    shape = (mean.shape[-1], *mean.shape[:-1])
+    made = np.moveaxis(alike(found, shape, key=key), 0, -1) * np.sqrt(sigma2)
+    louder = observed + (PROBE * denoiser.scale * made).astype(observed.dtype)
+    kept, more = (put_back(denoiser, model, y, inside) for y in (observed, louder))
+    used = np.broadcast_to(inside[..., None] & there(denoiser.network, len(shown))[:, None, None, None], mean.shape)
+    seen = (observed - denoiser.centre) / denoiser.scale
+    held = np.broadcast_to(held_out(*np.ogrid[tuple(map(slice, mean.shape[:3]))])[..., None], mean.shape)
+    return measure(mean, variance, seen, sigma2, used, held, kept, made, (more - kept) / PROBE, found), ()

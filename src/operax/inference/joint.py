@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Key
 
 from ..denoise import muon
 from ..denoise.choose import choose
-from ..denoise.denoiser import Denoiser, channels, estimate, restore, runs, with_channels
+from ..denoise.denoiser import Denoiser, channels, estimate, put_back, restore, runs, there, with_channels
 from ..denoise.networks import BlindSpot, FrameBlind
 from ..denoise.patches import Data, cut, held_out, prepare
 from ..denoise.train import STRETCH, blind_loss, shortened, train
@@ -64,7 +64,8 @@ class _Task(eqx.Module):
     trained: Array  # factors of the values the physics is trained on
     plan: StepPlan
     clips: Array
-    firsts: Array
+    filtered: Array | None  # first frames of all windows, filtered, if they are put back
+    known: Array
     scored: float
 
     def start(self, weights, window):
@@ -75,9 +76,9 @@ class _Task(eqx.Module):
         normal = (frames[index] - d.centre) / d.scale
         mean, variance = estimate(d.graph, weights, normal, index >= 0, inside, d.network.mirror)
         mean, variance = mean[0], variance[0]
-        observed = frames[self.firsts[window]]
-        if d.posterior:
-            mean, _ = restore(d, with_channels(d.noise, raw), mean, variance, observed, inside)
+        if self.filtered is not None:
+            kept, known = self.filtered[window][None], self.known[window][None]
+            mean = restore(d, with_channels(d.noise, raw), mean[None], variance[None], kept, known)[0][0]
         state = (mean * d.scale + d.centre)[..., 0].astype(raw.frames.dtype)
         return jnp.where(inside, state, self.problem.starts.base[window])
 
@@ -109,7 +110,7 @@ def _step(carry, key, rates, task: _Task, size, coupling):
     unknown, average, state = carry
     patch_key, window_key = jax.random.split(key)
     batch = jax.vmap(lambda k: cut(task.data, k))(jax.random.split(patch_key, size))
-    window = jax.random.randint(window_key, (), 0, len(task.firsts))
+    window = jax.random.randint(window_key, (), 0, len(task.clips))
     slopes, seen = jax.grad(_value, has_aux=True)(unknown, task, batch, window, coupling)
     good = jnp.all(jnp.asarray([jnp.isfinite(x).all() for x in jax.tree.leaves(slopes)]))
     slopes = jax.tree.map(lambda g: jnp.where(good, g, 0), slopes)
@@ -202,7 +203,11 @@ def fit_joint(
     firsts = np.asarray([w[0] for w in windows])
     table, _ = runs(denoiser.network, len(movie))
     clips = jnp.asarray(table[firsts])
-    task = _Task(data, denoiser, problem, trained, plan, clips, jnp.asarray(firsts), float(problem.scored))
+    filtered, known = None, jnp.asarray(there(denoiser.network, len(movie))[firsts])
+    if denoiser.posterior:
+        raw = channels(problem.data), jnp.asarray(movie.domain.inside)
+        filtered = put_back(denoiser, with_channels(denoiser.noise, movie), *raw)[firsts]
+    task = _Task(data, denoiser, problem, trained, plan, clips, filtered, known, float(problem.scored))
     unknown = (denoiser.weights, equation)
     carry = unknown, unknown, muon.begin(unknown)
     fade = 0.5 * (1 + np.cos(np.pi * np.arange(steps) / steps))
@@ -241,7 +246,7 @@ def _excluding(movie: Movie, window: int) -> BlindSpot | FrameBlind:
 
 def _windows(count: int, window: int, denoiser: Denoiser) -> list[range]:
     """Windows whose starts have all the past they can read."""
-    first = -min(denoiser.reads)
+    first = -min(denoiser.network.reads)
     if first + window > count:
         raise ValueError(
             f"a movie of {count} frames is too short for windows of {window} whose start reads {first} frames before "

@@ -1,0 +1,210 @@
+"""A movie cleaned by what is plain about it: blocks of it are few cosines, its noise is all of them."""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+# Pixels and frames of a block along an axis.
+SIZE = 8
+# Blocks begin at multiples of this lattice: eight ways of cutting a movie, each beginning at another frame, another
+# row and another column. As good as the 64 ways that begin at every second of them: 48.2 against 48.0 dB at σ = 0.02.
+STRIDE = np.array([1, 3, 5])
+# What a block says of its middle counts more than what it says of its rim.
+WINDOW = np.kaiser(SIZE, 2.0)
+# Cosines of less than about so many standard deviations of the noise are taken for noise at first.
+THRESHOLD = 3.0
+# Frames to either side that one cleaned frame depends on: a block's, twice.
+REACH = 2 * (SIZE - 1)
+
+
+def cosines(size: int) -> Float[np.ndarray, "wave pixel"]:
+    """Orthonormal cosines of a block along an axis, one a row."""
+    wave = np.arange(size)[:, None]
+    rows = np.sqrt((1 + (wave > 0)) / size) * np.cos(np.pi * wave * (2 * wave.T + 1) / (2 * size))
+    return rows
+
+
+class Cut(NamedTuple):
+    """One way of cutting frames into blocks.
+
+    Parameters
+    ----------
+    frames
+        Frame numbers of each run of blocks, shape ``(run, time)``.
+    weights
+        How much a run counts for each of its frames.
+    corner
+        Rows and columns by which the first blocks begin before the picture.
+    """
+
+    frames: np.ndarray
+    weights: np.ndarray
+    corner: tuple[int, int]
+
+
+def cuts(count: int, first: int, last: int, past: bool, final: bool) -> list[Cut]:
+    """The ways of cutting frames ``first`` to ``last`` of a movie of ``count`` into blocks, numbered from ``first``.
+
+    No block reaches beyond an end of the movie: there they overlap more. With ``past``, a block speaks only for its
+    last frame, so that no frame depends on a later one; the first frames, which have too few before them, are
+    spoken for among each other, but not in the ``final`` result.
+    """
+    length = min(SIZE, count)
+    found = []
+    for k in range(SIZE):
+        wanted = np.unique(np.clip(np.arange(-k, count, SIZE), 0, count - length))
+        starts = wanted[(wanted >= first) & (wanted + length <= last)]
+        # As many runs in every way, so that one compiled function serves all; those too many count nothing.
+        spare = -(-(last - first) // SIZE) + 1 - len(starts)
+        starts = np.append(starts, np.full(max(spare, 0), first))
+        weights = np.tile(WINDOW if length == SIZE else np.ones(length), (len(starts), 1))
+        if past:
+            weights = np.tile(np.arange(length) == length - 1, (len(starts), 1)).astype(float)
+            weights[(starts == 0) & (not final)] = 1
+        weights[len(starts) - max(spare, 0) :] = 0
+        frames = starts[:, None] - first + np.arange(length)
+        # A block that speaks for one frame only is cut in more ways there.
+        for j in range(0, SIZE, 2) if past else (k,):
+            row, column = (int(j * step % SIZE) for step in STRIDE[1:])
+            found.append(Cut(frames, weights, (row, column)))
+    return found
+
+
+def _blocks(x, frames, corner):
+    """Blocks of (stack, time, row, column), each as one row of numbers."""
+    rows, columns = (n - SIZE for n in x.shape[-2:])
+    begin = (0, 0, SIZE - corner[0], SIZE - corner[1])
+    x = jax.lax.dynamic_slice(x, begin, (*x.shape[:2], rows, columns))[:, frames]
+    x = x.reshape(*x.shape[:3], rows // SIZE, SIZE, columns // SIZE, SIZE).transpose(0, 1, 3, 5, 2, 4, 6)
+    return x.reshape(*x.shape[:5], SIZE * SIZE)
+
+
+def _added(total, cut, frames, corner):
+    """A movie with what blocks say added to it."""
+    stack, runs, rows, columns, length, _ = cut.shape
+    cut = cut.reshape(stack, runs, rows, columns, length, SIZE, SIZE).transpose(0, 1, 4, 2, 5, 3, 6)
+    cut = cut.reshape(stack, runs, length, rows * SIZE, columns * SIZE)
+    row, column = SIZE - corner[0], SIZE - corner[1]
+    whole = jnp.zeros((*total.shape[:2], *cut.shape[-2:]), cut.dtype).at[:, frames].add(cut)
+    begin = (0, 0, row, column)
+    before = jax.lax.dynamic_slice(total, begin, whole.shape)
+    return jax.lax.dynamic_update_slice(total, before + whole, begin)
+
+
+@jax.checkpoint
+def _said(values, pilot, sigma2, inside, spectrum, frames, weights, corner):
+    """What the blocks of one way of cutting say, weighted, and its weights."""
+    dtype, length = values.dtype, frames.shape[1]
+    shown = _blocks(inside, jnp.zeros((1, 1), int), corner)
+    full = shown.sum(-1, keepdims=True)
+
+    def transformed(x):
+        # What lies outside is taken for the mean of the block's frame.
+        x = _blocks(x, frames, corner)
+        mean = (x * shown).sum(-1, keepdims=True) / jnp.maximum(full, 1)
+        x = jnp.where(shown > 0, x, mean)
+        return (x.reshape(*x.shape[:-2], -1) @ forward.T).reshape(x.shape)
+
+    plane = np.kron(cosines(SIZE), cosines(SIZE))
+    forward = jnp.asarray(np.kron(cosines(length), plane), dtype)
+    level = (_blocks(sigma2, frames, corner) * shown).sum((-2, -1), keepdims=True) / jnp.maximum(full * length, 1)
+    noise = jnp.maximum(level * spectrum.reshape(-1), 1e-12)
+    seen = transformed(values)
+    if pilot is None:
+        share = jnp.maximum(1 - THRESHOLD**2 * noise / jnp.maximum(seen**2, 1e-12), 0)
+        share = share.at[..., 0, 0].set(1)
+    else:
+        power = transformed(pilot) ** 2
+        share = power / (power + noise)
+    found = seen * share
+    found = (found.reshape(*found.shape[:-2], -1) @ forward).reshape(found.shape)
+    # A block of few cosines holds little noise; one that lies outside in part knows less.
+    trust = (full / SIZE**2) ** 2 / jnp.maximum((share**2).sum((-2, -1), keepdims=True), 0.5)
+    trust = trust * jnp.kron(WINDOW, WINDOW).astype(dtype) * weights[:, None, None, :, None].astype(dtype)
+    return found * trust, trust
+
+
+def _cleaned(values, pilot, sigma2, inside, spectrum, ways):
+    """Mean of what all ways of cutting say."""
+
+    def add(carry, way):
+        said = _said(values, pilot, sigma2, inside, spectrum, *way)
+        return tuple(_added(total, part, way[0], way[2]) for total, part in zip(carry, said)), None
+
+    carry = jnp.zeros_like(values), jnp.zeros_like(values)
+    stacked = tuple(jnp.asarray(np.stack(column)) for column in zip(*ways))
+    total, weight = jax.lax.scan(add, carry, stacked)[0]
+    return total / jnp.where(weight > 0, weight, 1)
+
+
+@partial(jax.jit, static_argnames=("past", "span"))
+def filtered(
+    frames: Float[Array, "stack time row column"],
+    sigma2: Float[Array, "stack time row column"],
+    inside: Bool[Array, "row column"],
+    spectrum: Float[Array, "row column"],
+    *,
+    past: bool = False,
+    span: tuple[int, int, int] | None = None,
+) -> Float[Array, "stack time row column"]:
+    """Frames of which blocks of 8 × 8 pixels in 8 frames keep the cosines that stand out of the noise.
+
+    Twice: first each cosine Y is shrunk by 1 − 9 N / Y², N the variance of its noise; then by P² / (P² + N), P being
+    its value in the result of the first time. Overlapping blocks are averaged, those of few cosines counting most.
+
+    Parameters
+    ----------
+    frames
+        Noisy values; those outside may be anything.
+    sigma2
+        Noise variance.
+    inside
+        Pixels that count.
+    spectrum
+        Power of the noise in each cosine of a picture's block, over its mean.
+    past
+        Whether a frame may depend on earlier ones only. The first seven frames are then zero.
+    span
+        First and last frame that these are of a movie of so many frames, if they are not all of it:
+        ``(first, last, count)``.
+
+    Notes
+    -----
+    `REACH` frames at a cut end of a span, and as many pixels at a cut side of a tile, are not those of the movie.
+    The movie is taken to be smooth, in time as in space, here and there; what is neither is lost.
+
+    References
+    ----------
+    Shrinking of block transforms twice: Dabov et al. (2007), doi:10.1109/TIP.2007.901238, whose search for alike
+    blocks is left out, a movie's blocks being alike in time. Shrinking by 1 − c N / Y²: Gao (1998),
+    doi:10.1080/10618600.1998.10474789.
+    """
+    count = frames.shape[1]
+    first, last, whole = (0, count, count) if span is None else span
+    rows, columns = inside.shape
+    pad = [(SIZE, SIZE + -n % SIZE) for n in (rows, columns)]
+    values = jnp.pad(jnp.where(inside, frames, 0), [(0, 0), (0, 0), *pad])
+    shown = jnp.pad(inside.astype(frames.dtype), pad)[None, None]
+    sigma2 = jnp.pad(jnp.where(inside, sigma2, 0), [(0, 0), (0, 0), *pad])
+    spectrum = jnp.asarray(spectrum, frames.dtype)
+    ways = (cuts(whole, first, last, past, final) for final in (False, True))
+    pilot = _cleaned(values, None, sigma2, shown, spectrum, next(ways))
+    found = _cleaned(values, pilot, sigma2, shown, spectrum, next(ways))
+    return found[:, :, SIZE : SIZE + rows, SIZE : SIZE + columns]
+
+
+def levelled(frames: Float[Array, "*stack row column"], inside: Bool[Array, "row column"]) -> Array:
+    """Mean over the pixels inside of blocks of 8 × 8 pixels, for a noise that depends on the level."""
+    rows, columns = inside.shape
+    pad = [(0, -n % SIZE) for n in (rows, columns)]
+
+    def summed(x):
+        x = jnp.pad(x, [*[(0, 0)] * (x.ndim - 2), *pad])
+        return x.reshape(*x.shape[:-2], x.shape[-2] // SIZE, SIZE, x.shape[-1] // SIZE, SIZE).sum((-3, -1))
+
+    mean = summed(jnp.where(inside, frames, 0)) / jnp.maximum(summed(inside.astype(frames.dtype)), 1)
+    return mean.repeat(SIZE, -2).repeat(SIZE, -1)[..., :rows, :columns]

@@ -1,0 +1,195 @@
+"""How much of a filtered movie goes into a blind prediction: as much as makes the unbiased risk least."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from ..movie import Movie
+from ..noise import Correlation
+from ..noise.differences import differences, robust_variance
+from .cosines import SIZE, cosines
+
+# Pixels are sorted into classes of alike predicted spread: at most this many, of at least so many pixels.
+CLASSES, MEMBERS = 12, 4000
+# Relative difference from which ratios make classes of their own.
+ALIKE = 0.01
+# Noise added to see how much of it comes through, over the noise that is there.
+PROBE = 0.1
+# What is known of a mean predicted variance, and of a noise variance, relative to it.
+SPREAD, LEVEL = 0.3, 0.005
+# Cuts into blocks by which correlated noise is made, and rounds until its spectrum is right.
+CORNERS = tuple((i, j) for i in range(0, SIZE, 4) for j in range(0, SIZE, 4))
+ROUNDS = 4
+
+
+class Gain(eqx.Module):
+    """What is put back of a filtered movie, for each class of predicted spread.
+
+    Parameters
+    ----------
+    ratios
+        Predicted over noise variance in the middle of each class.
+    share
+        Weight of the filtered value, zero to one; the rest is that of the blind prediction.
+    doubt
+        Variance of the result over the predicted one.
+    spectrum
+        Power of the noise in each cosine of a block, over its mean; ones where noise is white.
+    """
+
+    ratios: Float[Array, " class"]
+    share: Float[Array, " class"]
+    doubt: Float[Array, " class"]
+    spectrum: Float[Array, "row column"]
+
+
+def nothing(dtype) -> Gain:
+    """The gain that leaves the blind prediction as it is."""
+    return Gain(jnp.zeros(1, dtype), jnp.zeros(1, dtype), jnp.ones(1, dtype), jnp.ones((SIZE, SIZE), dtype))
+
+
+def restored(gain: Gain, mean, variance, sigma2, kept, there) -> tuple[Array, Array]:
+    """Mean and variance of clean values given their blind prediction and their filtered values.
+
+    x̂ = μ + w (f − μ), with w that of the pixel's predicted spread; ``there`` tells where there are filtered values.
+
+    References
+    ----------
+    Prediction and noisy value joined: Laine, Karras, Lehtinen, Aila (2019), arXiv:1901.10277.
+    """
+    ratio = variance / jnp.where(sigma2 > 0, sigma2, 1)
+    # Between classes it changes continuously, so that rounding moves no pixel from one to another.
+    share, doubt = (_between(ratio, gain.ratios, table) for table in (gain.share, gain.doubt))
+    there = jnp.broadcast_to(there, mean.shape)
+    return jnp.where(there, mean + share * (kept - mean), mean), jnp.where(there, doubt, 1) * variance
+
+
+def _between(at, points, values):
+    # The derivative of `interp` between one point and itself is NaN.
+    return jnp.interp(at, points, values) if len(points) > 1 else jnp.broadcast_to(values[0], at.shape)
+
+
+def measure(mean, variance, observed, sigma2, inside, held, kept, noise, change, spectrum) -> Gain:
+    """The gain of least unbiased risk.
+
+    With d = f − μ the risk of μ + w d is least at w = E[d (x − μ)] / E[d²], and E[d (x − μ)] = E[d (y − μ)] − E[f n]:
+    a blind prediction does not see the noise n of its pixel, and what the filtered value f knows of it comes out if
+    a little more noise is added. What the network learnt of the noise by heart, E[μ n], is the difference of
+    E[d (y − μ)] between pixels kept out of training and the others.
+
+    Parameters
+    ----------
+    mean, variance, observed, sigma2
+        Blind prediction, its variance, noisy values and noise variance, of one shape.
+    inside
+        Pixels that count, of that shape.
+    held
+        Pixels that training has not seen as targets.
+    kept
+        Filtered values.
+    noise, change
+        Other noise of the same variance and spectrum, and the change of the filtered values per unit of it.
+    spectrum
+        Power of the noise in each cosine.
+
+    References
+    ----------
+    Risk: Stein (1981), doi:10.1214/aos/1176345632; by added noise: Ramani, Blu, Unser (2008),
+    doi:10.1109/TIP.2008.2001404; mixtures of least risk: Blu, Luisier (2007), doi:10.1109/TIP.2007.906002.
+    """
+    used = np.asarray(inside) & (np.asarray(sigma2) > 0)
+    x = [np.asarray(a, float)[used] for a in (mean, variance, observed, sigma2, kept, noise, change)]
+    mu, spread, y, level, f, n, slope = x
+    held = np.asarray(held)[used]
+    if mu.size == 0:
+        return nothing(mean.dtype)
+    ratio, d = spread / level, f - mu
+    count = int(np.clip(mu.size // MEMBERS, 1, CLASSES))
+    bounds = np.maximum(np.quantile(ratio, np.arange(count) / count), 1e-12)
+    # Where ratios are nearly equal there is one class of them.
+    bounds = bounds[np.diff(np.log(bounds), prepend=-np.inf) > ALIKE]
+    kind = np.unique(np.searchsorted(bounds[1:], ratio, "right"), return_inverse=True)[1]
+    members = np.bincount(kind)
+
+    def averaged(values):
+        return np.bincount(kind, values) / members
+
+    by_heart = learnt(d * (y - mu), level, held) * averaged(level * ~held)
+    power, aligned = averaged(d**2), averaged(d * (y - mu) - n * slope) + by_heart
+    told, noisy, seen = (averaged(values) for values in (spread, level, (y - mu) ** 2 - level))
+    share = np.clip(aligned / np.maximum(power, 1e-30), 0, 1)
+    # Two opinions on the blind error, each as good as its own uncertainty: the predicted spread, and the residual.
+    seen += 2 * by_heart
+    weights = [1 / (SPREAD * told) ** 2, 1 / (noisy * np.maximum(np.sqrt(2 / members), LEVEL)) ** 2]
+    error = (weights[0] * told + weights[1] * seen) / (weights[0] + weights[1])
+    left = np.maximum(error - 2 * share * aligned + share**2 * power, 0.02 * told)
+    return Gain(*(jnp.asarray(a, mean.dtype) for a in (averaged(ratio), share, left / told, spectrum)))
+
+
+def learnt(products, level, held) -> float:
+    """Share of the noise that a network has learnt by heart, from products of its error with an estimate of it."""
+    if not 0 < held.sum() < held.size:
+        return 0.0
+    found = products[held].sum() / level[held].sum() - products[~held].sum() / level[~held].sum()
+    unsure = products[held].std() / (np.sqrt(held.sum()) * level[held].mean())
+    # No more of it than is known.
+    return max(0.0, float(found**3 / max(found**2 + unsure**2, 1e-30)))
+
+
+def _pictures(blocks, corner, shape):
+    """Pictures put together from their blocks."""
+    joined = blocks.swapaxes(-3, -2)
+    joined = joined.reshape(*joined.shape[:-4], joined.shape[-4] * SIZE, joined.shape[-2] * SIZE)
+    return joined[..., corner[0] : corner[0] + shape[0], corner[1] : corner[1] + shape[1]]
+
+
+def _blocks(pictures, corner):
+    """Pictures cut into blocks; the first ones begin ``corner`` before the picture, which zeros continue."""
+    pads = [(o, -(n + o) % SIZE) for o, n in zip(corner, pictures.shape[-2:])]
+    padded = np.pad(pictures, [*[(0, 0)] * (pictures.ndim - 2), *pads])
+    rows, columns = (n // SIZE for n in padded.shape[-2:])
+    return padded.reshape(*pictures.shape[:-2], rows, SIZE, columns, SIZE).swapaxes(-3, -2)
+
+
+def _waves(blocks):
+    """Cosines of every block."""
+    return np.einsum("...ab,ka,lb->...kl", blocks, cosines(SIZE), cosines(SIZE), optimize=True)
+
+
+def alike(spectrum: Float[np.ndarray, "wave wave"], shape: tuple[int, ...], *, key: Key[Array, ""]) -> np.ndarray:
+    """Noise of unit variance with the spectrum given in blocks of 8 × 8 pixels, fresh in every picture."""
+    white = np.asarray(jax.random.normal(key, shape), float)
+    if np.ptp(spectrum) == 0:
+        return white
+    strength = np.asarray(spectrum, float)
+    for _ in range(ROUNDS):
+        made = np.zeros(shape)
+        for corner in CORNERS:
+            waves = _waves(_blocks(white, corner)) * np.sqrt(strength)
+            back = np.einsum("...kl,ka,lb->...ab", waves, cosines(SIZE), cosines(SIZE), optimize=True)
+            made += _pictures(back, corner, shape[-2:])
+        # Averaging the cuts has rounded the spectrum off: it is asked for more of what is missing.
+        found = _waves(_blocks(made, (0, 0)))[..., : shape[-2] // SIZE, : shape[-1] // SIZE, :, :] ** 2
+        found = found.reshape(-1, SIZE, SIZE).mean(0)
+        strength = strength * spectrum / np.maximum(found, 1e-12) * found.mean()
+    return made / made.std()
+
+
+def spectrum(movie: Movie, correlation: Correlation) -> Float[np.ndarray, "wave wave"]:
+    """Power of a movie's noise in each cosine of a block, over its mean; ones where noise is white.
+
+    Measured on second temporal differences, without those blocks that hold something that moves.
+    """
+    if correlation.white:
+        return np.ones((SIZE, SIZE))
+    grey = [movie.frames] if not movie.channels_ndim else jnp.moveaxis(movie.frames, -1, 0)
+    inside, power = movie.domain.inside, np.zeros((SIZE, SIZE))
+    for frames in grey:
+        values = differences(movie.replace(frames=frames, variance=None)).values
+        for corner in CORNERS:
+            whole = _blocks(np.asarray(inside, float), corner).mean((-2, -1)) == 1
+            each = _waves(_blocks(values, corner))[:, whole]
+            power += np.apply_along_axis(robust_variance, 0, each.reshape(-1, SIZE * SIZE)).reshape(SIZE, SIZE)
+    return power / power.mean() if power.mean() > 0 else np.ones((SIZE, SIZE))
