@@ -77,7 +77,7 @@ def main() -> None:
             found["batches"][batch]["our speed over PyTorch's"] = ratio
             print(f"  PyTorch {np.median(other):.1f} ms, at best {min(other):.1f} ms; median speed ratio {ratio:.2f}")
     found["seconds a megapixel-frame"] = min(inference(movie) for _ in range(2))
-    print(f"inference, four turned copies: {found['seconds a megapixel-frame']:.1f} s a megapixel-frame")
+    print(f"inference, two turned copies: {found['seconds a megapixel-frame']:.1f} s a megapixel-frame")
     found["versions"] = {name: version(name) for name in ("operax", "jax", "jaxlib")}
     path = HERE / "results" / "denoise_speed.json"
     with replacing(path) as temporary:

@@ -13,8 +13,9 @@ from .networks import GRID, UDVD, BlindSpot, FrameBlind, apply
 from .share import Gain, restored
 
 Network = BlindSpot | FrameBlind | UDVD
-# Copies that are averaged: turned about rows, columns, both; two of the four also run backwards in time.
-TURNS = ((1, 1, 1), (-1, -1, 1), (1, 1, -1), (-1, -1, -1))
+# Copies that are averaged: the movie as it is, and with rows, columns and time reversed. Four gained 0.1 dB at σ = 0.2, and
+# nothing to speak of at less noise, in twice the time.
+TURNS = ((1, 1, 1), (-1, -1, -1))
 
 
 def check(movie: Movie) -> None:
@@ -53,7 +54,7 @@ def _turned(x, turn, space):
 
 @eqx.filter_jit
 def estimate(graph, weights, clip, seen, inside, mirror) -> tuple[Array, Array]:
-    """Blind mean and variance of one clip's target frames, averaged over four turned copies.
+    """Blind mean and variance of one clip's target frames, averaged over two turned copies.
 
     A turn moves the hole with the pixel, so each copy is blind.
     """
