@@ -13,8 +13,8 @@ from .networks import GRID, UDVD, BlindSpot, FrameBlind, apply
 from .share import Gain, restored
 
 Network = BlindSpot | FrameBlind | UDVD
-# Copies that are averaged: the movie as it is, and with rows, columns and time reversed. Four gained 0.1 dB at σ = 0.2, and
-# nothing to speak of at less noise, in twice the time.
+# Copies that are averaged: the movie as it is, and with rows, columns and time reversed. Four gained 0.1 dB at σ = 0.2,
+# and nothing to speak of at less noise, in twice the time.
 TURNS = ((1, 1, 1), (-1, -1, -1))
 
 
