@@ -61,6 +61,47 @@ def test_limits_of_the_coverage_are_those_of_the_binomial():
         found.p_values()
 
 
+@pytest.mark.parametrize("draws", [24, 39, 999])
+def test_honest_ranks_cover_what_they_should_with_any_number_of_draws(draws):
+    """Every rank once: the bands hold exactly their nominal share, and no rank is more frequent than it should be."""
+    ranks = np.arange(draws + 1)[:, None]
+    found = Calibrated(ranks, np.full(draws + 1, draws), np.zeros(ranks.shape), ("number",))
+    assert found.covered[:, 0] == pytest.approx(found.levels)
+    counts, even = found.counts()
+    assert counts[0] == pytest.approx(even)
+
+
+def test_pooled_limits_know_that_quantities_of_one_experiment_go_together():
+    """Ten copies of one quantity say no more than one of them."""
+    ranks = np.random.default_rng(0).integers(0, 100, (300, 1))
+    one = Calibrated(ranks, np.full(300, 99), np.zeros((300, 1)), ("a",))
+    ten = Calibrated(np.tile(ranks, 10), np.full(300, 99), np.zeros((300, 10)), tuple("abcdefghij"))
+    assert ten.pooled == pytest.approx(one.pooled)
+    low, high = one.interval()
+    assert one.pooled[1:, :2] == pytest.approx(np.stack([low[:2, 0], high[:2, 0]]), abs=0.015)
+    assert "all together" in str(ten)
+
+
+def test_a_run_that_was_stopped_computes_what_is_missing(tmp_path):
+    settings = {"key": jax.random.key(0), "names": ["number"], "folder": tmp_path}
+    asked = []
+
+    def make(key):
+        asked.append(key)
+        return jax.random.normal(key, (1,)), None
+
+    def infer(problem, key):
+        return Numbers(jax.random.normal(key, (50,)))
+
+    first = ox.calibrate(make, infer, jnp.asarray, size=5, **settings)
+    whole = ox.calibrate(make, infer, jnp.asarray, size=8, **settings)
+    assert len(asked) == 8
+    assert (whole.ranks[:5] == first.ranks).all()
+    assert (whole.ranks == ox.calibrate(make, infer, jnp.asarray, size=8, **settings | {"folder": None}).ranks).all()
+    with pytest.raises(ValueError, match="empty the folder"):
+        ox.calibrate(make, infer, jnp.asarray, size=8, **settings | {"key": jax.random.key(1)})
+
+
 def test_experiments_that_fail_are_counted():
     def infer(problem, key):
         if float(jax.random.uniform(key)) < 0.5:

@@ -13,6 +13,7 @@ from .fit import Fit
 from .linearise import NormalEquations, negative_log_posterior
 from .posterior import Posterior
 from .problem import Problem, together
+from .reverse import frozen
 
 # Whitened coordinates need few leapfrog steps; 2⁵ bounds the cost of a draw. Draws that reach it are counted.
 MOST_DOUBLINGS = 5
@@ -82,36 +83,13 @@ def sample(
     if chains < 1 or draws < 4 or warmup < 20:
         raise ValueError(f"`chains` must be at least 1, `draws` 4 and `warmup` 20, got {chains}, {draws} and {warmup}.")
     theta, unravel = jax.flatten_util.ravel_pytree(fit.equation)
-    p, shape = theta.size, fit.starts.shape
-    centre = jnp.concatenate([theta, fit.starts.ravel().astype(theta.dtype)])
+    p, problems = theta.size, together(problem)
     factor = jnp.asarray(joint_factor(fit.normal), theta.dtype)
-    problems = together(problem)
     # reverse derivatives need a number of steps that is fixed
-    plans = tuple(eqx.tree_at(lambda p: p.steps, plan, int(plan.steps)) for plan in fit.plans)
-
-    @eqx.filter_jit
-    def run(key, problems, plans):
-        def log_density(z):
-            x = centre + factor @ z
-            equation, xi = unravel(x[:p]), x[p:].reshape(shape)
-            return -negative_log_posterior(equation, xi, problems, plans)
-
-        warm_key, start_key, draw_key = jax.random.split(key, 3)
-        warm = blackjax.window_adaptation(blackjax.nuts, log_density, max_num_doublings=MOST_DOUBLINGS)
-        start = 0.5 * jax.random.normal(start_key, centre.shape, centre.dtype)
-        (state, parameters), _ = warm.run(warm_key, start, warmup)
-        kernel = blackjax.nuts(log_density, **parameters)
-
-        def one(state, key):
-            state, information = kernel.step(key, state)
-            longest = information.num_trajectory_expansions >= MOST_DOUBLINGS
-            return state, ((centre + factor @ state.position)[:p], information.is_divergent, longest)
-
-        return jax.lax.scan(one, state, jax.random.split(draw_key, draws))[1]
-
+    plans = frozen(fit.plans)
     kept, divergent, cut = [], [], 0
     for chain, chain_key in enumerate(jax.random.split(key, chains)):
-        positions, diverged, longest = run(chain_key, problems, plans)
+        positions, diverged, longest = _chain(chain_key, fit.equation, fit.starts, factor, problems, plans, warmup, draws)
         kept.append(np.asarray(positions))
         divergent.append(np.asarray(diverged))
         cut += int(longest.sum())
@@ -126,6 +104,31 @@ def sample(
         _diagnosis(jnp.asarray(stacked), int(np.sum(divergent)), cut),
         {"chain": jnp.repeat(jnp.arange(chains), draws), "diverging": jnp.asarray(np.concatenate(divergent))},
     )
+
+
+@eqx.filter_jit
+def _chain(key, equation, starts, factor, problems, plans, warmup: int, draws: int):
+    """Draws of the laws, whether each diverged, and whether its trajectory was the longest allowed."""
+    theta, unravel = jax.flatten_util.ravel_pytree(equation)
+    p = theta.size
+    centre = jnp.concatenate([theta, starts.ravel().astype(theta.dtype)])
+
+    def log_density(z):
+        x = centre + factor @ z
+        return -negative_log_posterior(unravel(x[:p]), x[p:].reshape(starts.shape), problems, plans)
+
+    warm_key, start_key, draw_key = jax.random.split(key, 3)
+    warm = blackjax.window_adaptation(blackjax.nuts, log_density, max_num_doublings=MOST_DOUBLINGS)
+    start = 0.5 * jax.random.normal(start_key, centre.shape, centre.dtype)
+    (state, parameters), _ = warm.run(warm_key, start, warmup)
+    kernel = blackjax.nuts(log_density, **parameters)
+
+    def one(state, key):
+        state, information = kernel.step(key, state)
+        longest = information.num_trajectory_expansions >= MOST_DOUBLINGS
+        return state, ((centre + factor @ state.position)[:p], information.is_divergent, longest)
+
+    return jax.lax.scan(one, state, jax.random.split(draw_key, draws))[1]
 
 
 def _diagnosis(chains: Float[Array, "chain draw p"], divergent: int, cut: int) -> tuple[str, ...]:

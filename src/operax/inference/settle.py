@@ -36,6 +36,11 @@ def _solve(equation, xi, problem, plan):
     seen, begun = frames[:, :, *inside], starts[:, *inside]
     low = jnp.minimum(jnp.min(jnp.where(real, seen, jnp.inf)), jnp.min(begun))
     high = jnp.maximum(jnp.max(jnp.where(real, seen, -jnp.inf)), jnp.max(begun))
+    # a plan too weak for new laws may leave a run that has gone astray without overflowing: what it reached is nowhere
+    # these laws would go, and a linear part made for it needs hundreds of steps
+    data = problem.data.frames[:, *inside]
+    bottom, top = jnp.min(data), jnp.max(data)
+    low, high = jnp.maximum(low, 2 * bottom - top), jnp.minimum(high, 2 * top - bottom)
     return loss(problem, frames), jnp.stack([low, high]), frames
 
 

@@ -1,0 +1,156 @@
+"""Simulated experiments with known laws, small enough to be repeated hundreds of times. Run nothing by itself.
+
+`LINE`: nonlinear diffusion on a line of 24 pixels, 6 frames, two unknown numbers. `PLANE`: a Cahn–Hilliard pattern on
+16², 10 frames, four unknown numbers (M with a slope in c, Ω, κ). Every experiment has a start state and noise of its
+own. All of one kind share shapes, times and start modes, so that they run one compiled program.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+import operax as ox
+from operax import laws
+
+# A start frame that is taken as exact is kept this far from 0 and 1: ideal mixing has a logarithm there.
+EDGE = 0.03
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A kind of experiment.
+
+    Parameters
+    ----------
+    unknown
+        The equation with its prior.
+    truths
+        Coordinates of laws that differ, in the prior's units.
+    start
+        A random state for a key.
+    settle
+        Time the true equation is given to make the state its own before the first frame.
+    dt
+        Step of the simulation.
+    cutoff
+        That of the start's prior, one for all experiments.
+    window
+        Frames of a window whose start is given.
+    quantities
+        Names, and the numbers of an equation.
+    """
+
+    unknown: ox.physics.AbstractEquation
+    truths: dict[str, tuple[float, ...]]
+    domain: ox.Domain
+    start: Callable
+    settle: float
+    times: np.ndarray
+    dt: float
+    cutoff: float
+    window: int | None
+    names: tuple[str, ...]
+    quantity: Callable
+
+    def law(self, name: str, key) -> ox.physics.AbstractEquation:
+        """A named truth, or a draw of the prior."""
+        coordinates, rebuild = ravel_pytree(self.unknown)
+        return rebuild(jax.random.normal(key, coordinates.shape) if name == "prior" else jnp.array(self.truths[name]))
+
+    def movie(self, truth, key) -> ox.Movie:
+        times = np.concatenate([[0.0], self.settle + self.times])
+        return ox.simulate(truth, self.start(key), times, self.domain, dt=self.dt)[1:]
+
+    def inferred(self, raw: ox.Movie, noise) -> ox.Problem:
+        """Start states are unknowns."""
+        return ox.Problem(raw, None, noise, start=ox.PreRoll(cutoff=self.cutoff))
+
+    def given(self, raw: ox.Movie, states: ox.Movie, noise) -> ox.Problem:
+        """Start states are taken from frames, as if these were exact."""
+        return ox.Problem(raw, states, noise, window=self.window, start=ox.Given())
+
+    def maker(self, law: str, sigma: float, states: Callable | None) -> Callable:
+        """Experiments for `operax.calibrate`; ``states`` makes given start states of a raw movie."""
+        noise = ox.noise.Gaussian(sigma)
+
+        def make(key):
+            law_key, state_key, noise_key = jax.random.split(key, 3)
+            truth = self.law(law, law_key)
+            clean = self.movie(truth, state_key)
+            raw = clean.replace(frames=noise.sample(clean.frames, key=noise_key))
+            problem = self.inferred(raw, noise) if states is None else self.given(raw, states(raw), noise)
+            return truth, problem
+
+        return make
+
+
+def as_recorded(raw: ox.Movie) -> ox.Movie:
+    """Noisy frames as start states, away from the ends of the composition."""
+    return raw.replace(frames=jnp.clip(raw.frames, EDGE, 1 - EDGE))
+
+
+PIXELS, WAVES = 24, 4
+
+
+def _waves(key):
+    """Smooth random compositions between about 0.1 and 0.9."""
+    x = (jnp.arange(PIXELS) + 0.5) / PIXELS
+    amplitudes = jax.random.normal(key, (WAVES,)) / jnp.arange(1, WAVES + 1) ** 0.5
+    return 0.5 + 0.38 * jnp.tanh(jnp.cos(jnp.pi * x[:, None] * jnp.arange(1, WAVES + 1)) @ amplitudes)
+
+
+LINE = Trial(
+    unknown=ox.Diffusion(laws.positive(2.0, factor=1.5) * laws.Exp(laws.Legendre(1, 0.4))),
+    truths={"rising": (0.5, 1.0), "falling": (-0.5, -1.0)},
+    domain=ox.Domain((PIXELS,), 1.0),
+    start=_waves,
+    settle=0.5,
+    times=np.arange(6.0),
+    dt=0.125,
+    cutoff=0.9,
+    window=None,
+    names=("D(0.3)", "D(0.5)", "D(0.7)"),
+    quantity=lambda e: e.diffusivity(jnp.array([0.3, 0.5, 0.7])),
+)
+
+SIZE, SPACING, INTERVAL = 16, 1 / 60, 4e-3
+SEEDING = ox.CahnHilliard(laws.Degenerate(1.0), laws.RegularSolution(2.7), 2e-3)
+SQUARE = ox.Domain((SIZE, SIZE), SPACING)
+
+
+def _pattern(key):
+    """A half-grown spinodal pattern, the same for every law, so that no prior draw is asked for the impossible."""
+    seed = 0.5 + 0.05 * jax.random.normal(key, SQUARE.shape)
+    return ox.simulate(SEEDING, seed, np.array([0.0, 0.085]), SQUARE, dt=1e-3).frames[-1]
+
+
+def _plane_numbers(e):
+    at = jnp.array([0.3, 0.7])
+    return jnp.stack(
+        [*jnp.log(e.mobility(at)), e.potential.omega(0.5), jnp.log(e.kappa(0.5)), e.diffusivity(jnp.array(0.5))]
+    )
+
+
+PLANE = Trial(
+    unknown=ox.CahnHilliard(
+        laws.Degenerate(laws.positive(1.0, factor=2) * laws.Exp(laws.Legendre(1, 0.7))),
+        laws.RegularSolution(laws.Unknown(2.7, 0.4)),
+        laws.positive(2e-3, factor=2),
+    ),
+    # log M, slope, Ω, log κ
+    truths={"even": (0.0, 0.0, 0.0, 0.0), "steep": (0.4, 0.6, 0.5, -0.4)},
+    domain=SQUARE,
+    start=_pattern,
+    settle=2 * INTERVAL,
+    times=INTERVAL * np.arange(10),
+    dt=INTERVAL / 20,
+    cutoff=26.0,
+    window=4,
+    names=("log M(0.3)", "log M(0.7)", "Ω", "log κ", "D(0.5)"),
+    quantity=_plane_numbers,
+)
+TRIALS = {"line": LINE, "plane": PLANE}
