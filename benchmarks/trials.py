@@ -73,6 +73,10 @@ class Trial:
         """Start states are taken from frames, as if these were exact."""
         return ox.Problem(raw, states, noise, window=self.window, start=ox.Given())
 
+    def problem(self, raw: ox.Movie, noise, states: Callable | None) -> ox.Problem:
+        """Start states inferred, or made by ``states`` of the raw movie."""
+        return self.inferred(raw, noise) if states is None else self.given(raw, states(raw), noise)
+
     def maker(self, law: str, sigma: float, states: Callable | None) -> Callable:
         """Experiments for `operax.calibrate`; ``states`` makes given start states of a raw movie."""
         noise = ox.noise.Gaussian(sigma)
@@ -82,8 +86,7 @@ class Trial:
             truth = self.law(law, law_key)
             clean = self.movie(truth, state_key)
             raw = clean.replace(frames=noise.sample(clean.frames, key=noise_key))
-            problem = self.inferred(raw, noise) if states is None else self.given(raw, states(raw), noise)
-            return truth, problem
+            return truth, self.problem(raw, noise, states)
 
         return make
 

@@ -139,6 +139,7 @@ NAMES = [
     "plot.film",
     "plot.movie",
     "plot.influence",
+    "plot.ranks",
     "plot.residuals",
     "plot.rates",
     "synth.cahn_hilliard",

@@ -177,6 +177,11 @@ def calibrate(
     """
     if size < 1 or not all(0 < level < 1 for level in levels):
         raise ValueError(f"`size` must be positive and `levels` between 0 and 1, got {size} and {tuple(levels)}.")
+
+    # one function for all experiments, so that it is compiled once
+    def asked(equation):
+        return jnp.asarray(quantity(equation))
+
     mark = hashlib.sha256(f"{np.asarray(jax.random.key_data(key)).tolist()} {tuple(names)}".encode()).hexdigest()
     if folder is not None:
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -184,7 +189,7 @@ def calibrate(
     for number in range(size):
         if number not in rows:
             make_key, infer_key = jax.random.split(jax.random.fold_in(key, number))
-            found, reason = _experiment(make, infer, quantity, len(names), make_key, infer_key)
+            found, reason = _experiment(make, infer, asked, len(names), make_key, infer_key)
             if reason:
                 lost.append(reason)
             else:
@@ -207,7 +212,7 @@ def _experiment(make, infer, quantity, length, make_key, infer_key) -> tuple[dic
         raise ValueError(f"`quantity` must give one number for each of {length} names, got {expected.shape}.")
     # an experiment that cannot be fitted is counted, and named in the result
     try:
-        drawn = np.asarray(infer(problem, infer_key)(lambda e: jnp.asarray(quantity(e))))
+        drawn = np.asarray(infer(problem, infer_key)(quantity))
     except RuntimeError as error:
         return {}, str(error)
     z = (expected - np.median(drawn, 0)) / drawn.std(0)

@@ -45,7 +45,7 @@ class Posterior(eqx.Module):
 
     def __call__(self, quantity: Callable[[AbstractEquation], Array]) -> Float[Array, "draw *shape"]:
         """A quantity for every draw, e.g. ``posterior(lambda e: e.diffusivity(c))``."""
-        return jax.jit(jax.vmap(quantity))(self.draws)
+        return _pushed(quantity, self.draws)
 
     def band(self, quantity: Callable[[AbstractEquation], Array], level: float = 0.95) -> Float[Array, "3 *shape"]:
         """Lower edge, median and upper edge of the central band that holds ``level`` of the draws, pointwise."""
@@ -81,6 +81,12 @@ class Posterior(eqx.Module):
             for group, table in tables.items()
         }
         return split, {"method": self.method, "notes": "\n".join(self.notes), "created_by": "operax"}
+
+
+# compiled once for a quantity that is asked of many posteriors
+@eqx.filter_jit
+def _pushed(quantity, draws):
+    return jax.vmap(quantity)(draws)
 
 
 def laplace(

@@ -89,7 +89,9 @@ def sample(
     plans = frozen(fit.plans)
     kept, divergent, cut = [], [], 0
     for chain, chain_key in enumerate(jax.random.split(key, chains)):
-        positions, diverged, longest = _chain(chain_key, fit.equation, fit.starts, factor, problems, plans, warmup, draws)
+        positions, diverged, longest = _chain(
+            chain_key, fit.equation, fit.starts, factor, problems, plans, warmup, draws
+        )
         kept.append(np.asarray(positions))
         divergent.append(np.asarray(diverged))
         cut += int(longest.sum())

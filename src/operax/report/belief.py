@@ -8,6 +8,8 @@ from .page import Picture, Section, Table
 
 # A corner plot of more numbers than this could not be read.
 SHOWN = 6
+# Fewer experiments than this make no picture of ranks.
+FEWEST = 20
 
 
 def numbers(posterior: Posterior) -> Section:
@@ -48,5 +50,15 @@ def bands(posterior: Posterior, calibrated: Calibrated | None) -> Section:
         (name, *(f"{covered[i, j]:.0f} % ({low[i, j]:.0f} to {high[i, j]:.0f})" for i in range(len(calibrated.levels))))
         for j, name in enumerate(calibrated.names)
     ]
+    middle, low_, high_ = 100 * calibrated.pooled
+    rows.append(("all together", *(f"{m:.0f} % ({a:.0f} to {b:.0f})" for m, a, b in zip(middle, low_, high_))))
     header = ("quantity", *(f"{100 * level:g} % band" for level in calibrated.levels))
-    return Section("How far to believe the bands", tuple(said), tables=(Table(header, tuple(rows)),))
+    pictures: tuple[Picture, ...] = ()
+    if size >= FEWEST:
+        caption = (
+            "Where the truth fell among the draws of each experiment. Honest bands give even bars, 19 of 20 in the "
+            "grey band: a hump means too wide, high ends too narrow, a slope off to one side."
+        )
+        pictures = (Picture("ranks", figures.png(figures.ranks(calibrated)), caption),)
+    tables = (Table(header, tuple(rows)),)
+    return Section("How far to believe the bands", tuple(said), pictures=pictures, tables=tables)

@@ -7,7 +7,7 @@ from ..denoise import DenoiseReport
 from ..inference import Calibrated, Posterior, Problem, fitted, identify
 from ..movie import Movie
 from ..physics import AbstractEquation, AllenCahn, CahnHilliard, Diffusion
-from . import belief, compared, figures, places
+from . import belief, compared, figures, pixels, places
 from .about import closing
 from .checks import Check, explained, fit_checks
 from .laws import (
@@ -117,6 +117,7 @@ def report(
         sections.insert(2, mapped)
     told = (*limits(posterior.best, values, c), *identify(posterior.fit, problem).sentences)
     sections.append(Section("What the data cannot tell", points=told))
+    sections += pixels.influence(posterior, problem, quantities, reference(values))
     sections += [belief.numbers(posterior), belief.bands(posterior, calibrated), _course(posterior)]
     sections += closing(problem.data, (*posterior.notes, *notes), settings)
     page = Page(title, _headline(posterior, problem), warnings(checks, denoising), tuple(sections))

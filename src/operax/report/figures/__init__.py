@@ -11,6 +11,7 @@ from .doubts import autocorrelation, balance
 from .film import film
 from .frames import influence, movie, residuals
 from .places import rates
+from .ranks import ranks
 from .style import png
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "png",
     "predicted_against_measured",
     "profiles",
+    "ranks",
     "rates",
     "residuals",
 ]
