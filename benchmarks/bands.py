@@ -3,8 +3,8 @@
 Run ``python benchmarks/bands.py [--draws 1000] [--members 400] [--out FILE]``. The movies are those of `trials.LINE`:
 one where laws are nearly linear in the movie over the band's width (σ = 0.02), and one where they are not (σ = 0.15).
 Prints the standard deviations of D(c) and their ratios to those of NUTS, with the error of a ratio that the number of
-independent draws leaves, and writes results/bands.json. The last line compares the processor time of 64 members fitted side
-by side with that of 64 refits one by one.
+independent draws leaves, and writes results/bands.json. The last line compares the processor time of 64 members fitted
+side by side with that of 64 refits one by one.
 """
 
 import argparse
