@@ -17,15 +17,11 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from starts import others
 from timing import RESULTS, circumstances, save
-from trials import TRIALS, Trial, as_recorded
+from trials import TRIALS, as_recorded
 
 import operax as ox
 
-# Start states that the side-by-side rows are shared out over.
-MOVIES = 5
-BATCHED = ("laplace", "given raw starts")
 PACKAGES = ("operax", "jax", "jaxlib", "equinox", "blackjax", "numpy")
 CASES = {
     "line": ("prior 0.03", "prior 0.07", "rising 0.03", "falling 0.07"),
@@ -61,31 +57,6 @@ def methods(members: int) -> dict:
         "propagate given": (as_recorded, propagate_given),
         "sample": (None, sample),
     }
-
-
-def side_by_side(trial: Trial, law: str, sigma: float, states, size: int) -> ox.inference.Calibrated:
-    """Laplace bands of one law, over fresh noise on `MOVIES` movies of it, the fits going down side by side.
-
-    The first movie is fitted from the prior's centre, the others from where that ended.
-    """
-    noise, truth = ox.noise.Gaussian(sigma), trial.law(law, None)
-    state_key, noise_key, draw_key = jax.random.split(jax.random.key(12), 3)
-    movies = [trial.movie(truth, key) for key in jax.random.split(state_key, MOVIES)]
-    keys = jax.random.split(noise_key, size)
-    clean = [movies[i % MOVIES] for i in range(size)]
-    raw = [m.replace(frames=noise.sample(m.frames, key=k)) for m, k in zip(clean, keys)]
-    problems = [trial.problem(r, noise, states) for r in raw]
-    best = ox.fit(trial.unknown, problems[0], method=ox.LevenbergMarquardt(tolerance=1e-3))
-    fits = [best, *others(best, problems[0], problems[1:])]
-    expected, rows, lost = np.asarray(trial.quantity(truth)), [], []
-    for found, problem, key in zip(fits, problems, jax.random.split(draw_key, size)):
-        if not found.result.startswith("converged"):
-            lost.append(found.result)
-            continue
-        drawn = np.asarray(ox.laplace(found, problem, key=key, draws=999)(trial.quantity))
-        rows.append(((drawn < expected).sum(0), len(drawn), (expected - np.median(drawn, 0)) / drawn.std(0)))
-    ranks, draws, z = (np.asarray(column) for column in zip(*rows))
-    return ox.inference.Calibrated(ranks, draws, z, trial.names, lost=tuple(lost))
 
 
 def row(found: ox.inference.Calibrated) -> dict:
@@ -125,18 +96,15 @@ def main() -> None:
                 states, infer = methods(chosen.members)[method]
                 begin = time.process_time()
                 kept = chosen.folder and chosen.folder / f"{name}-{case}-{method}".replace(" ", "-")
-                if method in BATCHED and law != "prior":
-                    found = side_by_side(trial, law, float(sigma), states, chosen.size)
-                else:
-                    found = ox.calibrate(
-                        trial.maker(law, float(sigma), states),
-                        lambda problem, key, infer=infer, trial=trial: infer(trial.unknown, problem, key),
-                        trial.quantity,
-                        key=jax.random.key(11),
-                        size=chosen.size,
-                        names=trial.names,
-                        folder=kept,
-                    )
+                found = ox.calibrate(
+                    trial.maker(law, float(sigma), states),
+                    lambda problem, key, infer=infer, trial=trial: infer(trial.unknown, problem, key),
+                    trial.quantity,
+                    key=jax.random.key(11),
+                    size=chosen.size,
+                    names=trial.names,
+                    folder=kept,
+                )
                 seconds = time.process_time() - begin
                 print(f"\n{name}, {case}, {method} ({seconds:.0f} s)\n{found}", flush=True)
                 noted(chosen.out, {"trial": name, "case": case, "method": method}, row(found))

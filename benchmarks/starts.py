@@ -123,8 +123,7 @@ def _descents(best, first, factor, plans, rows):
     def member(frames, base, modes, guess):
         problem = eqx.tree_at(differing, first, (frames, base, modes, guess))
         # coordinates of the same state under this draw's prior
-        space = tuple(range(1, modes.ndim))
-        ratio = jnp.sqrt(jnp.mean(first.starts.modes**2, space) / jnp.mean(modes**2, space))
+        ratio = jnp.sqrt(jnp.mean(first.starts.modes**2, (1, 2)) / jnp.mean(modes**2, (1, 2)))
         begin = jnp.concatenate([theta, (best.starts * ratio).ravel()])
 
         def value(u):
