@@ -33,7 +33,8 @@ class Trial:
     start
         A random state for a key.
     settle
-        Time the true equation is given to make the state its own before the first frame.
+        Time the true equation is given before the first frame. It must be longer than a pre-roll: a start state that
+        no earlier state of the equation leads to is not what such a start can be.
     dt
         Step of the simulation.
     cutoff
@@ -111,7 +112,7 @@ LINE = Trial(
     truths={"rising": (0.5, 1.0), "falling": (-0.5, -1.0)},
     domain=ox.Domain((PIXELS,), 1.0),
     start=_waves,
-    settle=0.5,
+    settle=1.5,
     times=np.arange(6.0),
     dt=0.125,
     cutoff=0.9,
