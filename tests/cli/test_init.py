@@ -271,6 +271,19 @@ def test_recorded_files_go_from_init_to_a_report(operax, tmp_path, real, modalit
 
 
 @pytest.mark.slow
+def test_large_pictures_fit_into_memory(operax, tmp_path, real):
+    """Six pictures of 2 MP in colour, all at once, took ten gigabytes and the process was killed."""
+    assert operax("init", "optical", "--input", real / "optical_graphene_flakes").code == 0
+    script = (
+        "import resource; from operax.cli import main; assert main(['run', 'optical.toml', '--out', 'r']) == 0; "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    gigabytes = int(done.stdout.split()[-1]) / 2**20
+    assert gigabytes < 4
+
+
+@pytest.mark.slow
 def test_the_recorded_water_wedge_has_its_thickness(operax, tmp_path, real):
     folder = real / "neutron_stepwedge_psi"
     (tmp_path / "a.toml").write_text(
