@@ -212,10 +212,12 @@ def whiteness(
         raise ValueError(f"`inside` must have the residual's space shape {r.shape[1:]}, got {mask.shape}.")
     if not np.isfinite(r[:, mask]).all():
         raise ValueError("`residual` must be finite inside; it holds NaN or infinite values.")
-    r = np.where(mask, r - r[:, mask].mean(), 0).astype(np.float32)
-    power = float((r[:, mask] ** 2).mean())
-    if power == 0:
+    r = np.where(mask, r - r[:, mask].mean(), 0)
+    largest = np.abs(r).max()
+    if largest == 0:
         raise ValueError("`residual` is constant, so it has no correlation to judge.")
+    r = (r / largest).astype(np.float32)  # its square may be larger than any number
+    power = float((r[:, mask] ** 2).mean())
     frames = 1 if len(r) > 1 else 0
     spans = [min(reach, n - 1) for n in mask.shape]
     lags = [

@@ -7,7 +7,17 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from operax.domain import Domain
-from operax.physics import CahnHilliard, Diffusion, gauge_directions, laws, simulate
+from operax.physics import (
+    CahnHilliard,
+    Current,
+    Diffusion,
+    Intercalation,
+    RateField,
+    gauge_directions,
+    kinetics,
+    laws,
+    simulate,
+)
 
 DOMAIN = Domain((12, 12), 0.02, "periodic")
 START = jnp.asarray(0.5 + 0.2 * np.random.default_rng(3).standard_normal((12, 12)).clip(-2, 2))
@@ -89,3 +99,24 @@ def test_a_state_of_fewer_pixels_than_unknowns_shows_at_most_its_pixels():
 def test_a_state_without_its_domain_is_refused():
     with pytest.raises(ValueError, match="both a state `c` and its `domain`"):
         gauge_directions(Diffusion(laws.Unknown(1.0, 0.1)), START)
+
+
+@pytest.mark.parametrize("field", ["unknown", "known"])
+@pytest.mark.parametrize("shape", [(9, 7), (10,)])
+def test_a_rate_field_is_tried_where_it_lies(shape, field):
+    """Its domain is not the square that is tried otherwise, and may have fewer pixels than there are numbers."""
+    inside = np.ones(shape, bool)
+    inside[0] = False
+    domain = Domain(shape, 0.1, inside=inside)
+    made = (
+        RateField(domain, 5, 0.5)
+        if field == "unknown"
+        else np.where(inside, 1 + np.random.default_rng(1).uniform(size=shape), 1.0)
+    )
+    rate = kinetics.ButlerVolmer(laws.Exp(laws.Unknown(0.0, 1.0) + laws.Legendre(4, 1.0)))
+    equation = Intercalation(rate, laws.RegularSolution(laws.Unknown(2.0, 1.0)), 0.01, Current(0.5), rate_field=made)
+    assert len(gauge_directions(equation)) == 0
+    # a second level, that of the rate, is not told from the first
+    twice = kinetics.ButlerVolmer(laws.positive(1.0, factor=2) * laws.positive(1.0, factor=2))
+    equation = Intercalation(twice, laws.RegularSolution(2.0), 0.01, -1.0, rate_field=made)
+    assert len(gauge_directions(equation)) == 1

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from operax.domain import Domain
-from operax.inference import Posterior
+from operax.inference import Given, Posterior, Problem, fit, laplace
 from operax.movie import Movie
-from operax.physics import Current, Intercalation, RateField, kinetics, laws
-from operax.report import figures, places
+from operax.noise import Gaussian
+from operax.physics import Current, Intercalation, RateField, kinetics, laws, simulate
+from operax.report import figures, places, report
 
 PLANE = Domain((8, 10), 0.1, inside=np.hypot(*np.mgrid[-3.5:4, -4.5:5]) < 4.2)
 LINE = Domain(12, 0.1)
@@ -83,3 +84,26 @@ def test_a_volume_is_shown_by_its_middle_plane():
     field[:, 1] = 4.0
     middle = figures.rates(field, domain).axes[0].images[0].get_array()
     np.testing.assert_allclose(middle, np.log(4.0))
+
+
+@pytest.mark.slow
+def test_a_fitted_rate_field_is_found_and_reported(tmp_path):
+    disc = Domain((14, 14), 0.1, inside=np.hypot(*np.mgrid[-6.5:7, -6.5:7]) < 6.3)
+    wanted = jax.tree.map(lambda x: jax.random.normal(jax.random.key(1), x.shape), RateField(disc, 5, 0.5))
+
+    def made(level, field):
+        kinetic = kinetics.ButlerVolmer(laws.Degenerate(level))
+        return Intercalation(kinetic, laws.RegularSolution(1.5), 0.01, Current(0.6), rate_field=field)
+
+    true = made(2.0, np.where(disc.inside, np.asarray(wanted()), 1.0))
+    clean = simulate(true, jnp.where(jnp.asarray(disc.inside), 0.2, 0.0), jnp.linspace(0.0, 1.0, 9), disc)
+    noisy = 0.02 * jax.random.normal(jax.random.key(2), clean.frames.shape)
+    movie = clean.replace(frames=clean.frames + noisy, units=("um", "h", "Li fraction"))
+    # even at the first frame: a start before it would hold a pattern that undoes that of the field
+    problem = Problem(movie, clean, Gaussian(0.02), start=Given())
+    best = fit(made(laws.positive(1.0, factor=3), RateField(disc, 5, 0.5)), problem)
+    posterior = laplace(best, problem, key=jax.random.key(3))
+    text = report(posterior, problem, tmp_path / "r.html", truth=true).read_text("utf-8")
+    assert "Where the rate is higher" in text
+    assert float(re.search(r"removed (\d+) % of its variance", text)[1]) > 80
+    assert float(re.search(r"band at (\d+) % of the pixels", text)[1]) > 70

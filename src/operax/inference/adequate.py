@@ -92,8 +92,10 @@ def explained(fit: Fit, problem: Problem | Sequence[Problem]) -> Explained:
         smooth, kept = smooth + power.sum(), kept + int(judged.sum()) * len(k)
         rest, values = rest + (z**2).sum(), values + int(scored.sum())
         frames.append(power.mean(1)[judged])
-        modes_power.append(power[judged].mean(0))
+        modes_power.append(power[judged].sum(0) / max(1, judged.sum()))
         waves.append(k)
+    if rest == 0:  # a movie that never changes is predicted exactly
+        return Explained(0.0, 1.0, np.zeros(sum(len(p.data) for p in problems)), np.inf)
     free = max(kept - fit.normal.informed(), 1.0)
     noise = (rest - smooth) / (values - kept)
     ratio = smooth / free / noise

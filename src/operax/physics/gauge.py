@@ -9,12 +9,15 @@ from jaxtyping import Array, Float
 
 from ..domain import Domain
 from .equations import AbstractEquation
+from .rate_field import AbstractField, KnownField, RateField
 
 # A direction counts as unseen below this many roundings of the largest response, for each unknown number: the
 # stencils of steep compositions lose some digits.
 ROUNDINGS = 1e3
 # Side of the rough state that is tried if none is given, in pixels.
 SIDE = 24
+# Pixels of rough states for each unknown number, at least.
+PIXELS = 4
 
 
 @eqx.filter_jit
@@ -63,15 +66,35 @@ def gauge_directions(
     """
     if (c is None) != (domain is None):
         raise ValueError("give both a state `c` and its `domain`, or neither.")
-    if domain is None:
-        domain = Domain((SIDE, SIDE), 1 / SIDE, "periodic")
-        shape = domain.shape if equation.fields == 1 else (*domain.shape, equation.fields)
-        c = jnp.asarray(np.random.default_rng(0).uniform(0.02, 0.98, shape))
     if not jax.tree.leaves(equation):
         return jnp.zeros((0, 0))
-    response = _response(equation, t, jnp.asarray(c), domain)
+    if domain is None:
+        domain = _ground(equation)
+        shown = [_response(equation, t, state, domain) for state in _rough(equation, domain)]
+        response = jnp.concatenate(shown)
+    else:
+        response = _response(equation, t, jnp.asarray(c), domain)
     # the triangle has the singular values of the whole, and no row for each pixel
     _, sizes, directions = np.linalg.svd(np.linalg.qr(response, mode="r"))
     sizes = np.pad(sizes, (0, len(directions) - len(sizes)))
     unseen = sizes <= ROUNDINGS * sizes.size * jnp.finfo(response.dtype).eps * sizes.max()
     return jnp.asarray(directions[unseen])
+
+
+def _ground(equation: AbstractEquation) -> Domain:
+    """Where rough states are tried: a square, or where a rate field lies."""
+    for part in jax.tree.leaves(equation, is_leaf=lambda part: isinstance(part, AbstractField)):
+        if isinstance(part, RateField):
+            return part.domain
+        if isinstance(part, KnownField) and part.shape:
+            return Domain(part.shape, 1 / max(part.shape))
+    return Domain((SIDE, SIDE), 1 / SIDE, "periodic")
+
+
+def _rough(equation: AbstractEquation, domain: Domain) -> list[Float[Array, "*space"]]:
+    """States that visit all compositions, as many as there have to be for more pixels than unknown numbers."""
+    shape = domain.shape if equation.fields == 1 else (*domain.shape, equation.fields)
+    inside = domain.inside if equation.fields == 1 else domain.inside[..., None]
+    unknown = sum(leaf.size for leaf in jax.tree.leaves(equation))
+    rng, count = np.random.default_rng(0), -(-PIXELS * unknown // int(domain.inside.sum()))
+    return [jnp.asarray(np.where(inside, rng.uniform(0.02, 0.98, shape), 0.0)) for _ in range(count)]
