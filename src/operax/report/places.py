@@ -31,7 +31,7 @@ def rates(posterior: Posterior, data: Movie, truth: AbstractEquation | None) -> 
         f"pixel k goes from {low:.3g} to {high:.3g} (98 % of the pixels). The standard deviation of log k is "
         f"{logs.std(0).mean():.2g} at a pixel, {field.std:.2g} under the prior: "
         + (
-            f"the movie removed {100 * (1 - left):.0f} % of its variance."
+            f"the movie removed {'more than 99' if left < 0.01 else f'{100 * (1 - left):.0f}'} % of its variance."
             if left < 1
             else "the movie says nothing of it."
         )
