@@ -107,10 +107,9 @@ def _said(values, pilot, sigma2, inside, spectrum, frames, weights, corner):
         x = _blocks(x, frames, corner)
         mean = (x * shown).sum(-1, keepdims=True) / jnp.maximum(full, 1)
         x = jnp.where(shown > 0, x, mean)
-        return (x.reshape(*x.shape[:-2], -1) @ forward.T).reshape(x.shape)
+        return jnp.einsum("...tp,ut->...up", x @ plane.T, along)
 
-    plane = np.kron(cosines(SIZE), cosines(SIZE))
-    forward = jnp.asarray(np.kron(cosines(length), plane), dtype)
+    plane, along = jnp.asarray(np.kron(cosines(SIZE), cosines(SIZE)), dtype), jnp.asarray(cosines(length), dtype)
     level = (_blocks(sigma2, frames, corner) * shown).sum((-2, -1), keepdims=True) / jnp.maximum(full * length, 1)
     noise = jnp.maximum(level * spectrum.reshape(-1), 1e-12)
     seen = transformed(values)
@@ -121,7 +120,7 @@ def _said(values, pilot, sigma2, inside, spectrum, frames, weights, corner):
         power = transformed(pilot) ** 2
         share = power / (power + noise)
     found = seen * share
-    found = (found.reshape(*found.shape[:-2], -1) @ forward).reshape(found.shape)
+    found = jnp.einsum("...up,ut->...tp", found, along) @ plane
     # A block of few cosines holds little noise; one that lies outside in part knows less.
     trust = (full / SIZE**2) ** 2 / jnp.maximum((share**2).sum((-2, -1), keepdims=True), 0.5)
     trust = trust * jnp.kron(WINDOW, WINDOW).astype(dtype) * weights[:, None, None, :, None].astype(dtype)
