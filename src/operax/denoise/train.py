@@ -259,8 +259,12 @@ def _decay(movie: Movie) -> float:
 
 def _decide(denoiser: Denoiser, movie: Movie, key) -> tuple[Gain, tuple[str, ...]]:
     """How much of the filtered movie goes into the result; reasons if none may."""
-    least = denoiser.network.clips(len(movie)).shape[1] + 1
-    shown = movie[: max(CHECKED, 2 * least)]
+    # The middle of a long movie, and so much before and after it that what is judged is estimated as in the movie.
+    margin = max(map(abs, denoiser.network.reads))
+    count = min(len(movie), max(CHECKED, 2 * margin + 2) + 2 * margin)
+    first = (len(movie) - count) // 2
+    shown, when = movie[first : first + count], np.arange(count)
+    judged = ((when >= margin) | (first == 0)) & ((when < count - margin) | (first + count == len(movie)))
     correlation = noises.autocorrelation(shown)
     mean, variance = blind_moments(denoiser, shown)
     blind = finished(denoiser, shown, mean, variance, denoiser.network.reads)
@@ -275,7 +279,9 @@ def _decide(denoiser: Denoiser, movie: Movie, key) -> tuple[Gain, tuple[str, ...
     made = np.moveaxis(alike(found, shape, key=key), 0, -1) * np.sqrt(sigma2)
     louder = observed + (PROBE * denoiser.scale * made).astype(observed.dtype)
     kept, more = (put_back(denoiser, model, y, inside) for y in (observed, louder))
-    used = np.broadcast_to(inside[..., None] & there(denoiser.network, len(shown))[:, None, None, None], mean.shape)
+    judged &= there(denoiser.network, count)
+    used = np.broadcast_to(inside[..., None] & judged[:, None, None, None], mean.shape)
     seen = (observed - denoiser.centre) / denoiser.scale
-    held = np.broadcast_to(held_out(*np.ogrid[tuple(map(slice, mean.shape[:3]))])[..., None], mean.shape)
+    frame, row, column = np.ogrid[tuple(map(slice, mean.shape[:3]))]
+    held = np.broadcast_to(held_out(first + frame, row, column)[..., None], mean.shape)
     return measure(mean, variance, seen, sigma2, used, held, kept, made, (more - kept) / PROBE, found), ()
