@@ -28,7 +28,7 @@ def _spans(count: int, tile: int, halo: int, grid: int) -> list[tuple[slice, sli
     return found
 
 
-def stream(denoiser: Denoiser, movie: Movie, *, frames: int = 16, tile: int = 512) -> Iterator[Movie]:
+def stream(denoiser: Denoiser, movie: Movie, *, frames: int = 32, tile: int = 512) -> Iterator[Movie]:
     """Denoise a movie in consecutive pieces that together are ``denoiser(movie)``.
 
     Every frame is put together from tiles that overlap by all that the network reads, so that no seam is left.
@@ -41,7 +41,7 @@ def stream(denoiser: Denoiser, movie: Movie, *, frames: int = 16, tile: int = 51
     movie
         The movie; held by the caller.
     frames
-        Number of frames of a piece.
+        Number of frames of a piece. Short pieces take longer: filtered values depend on 14 frames beyond its ends.
     tile
         Rows and columns estimated at a time, at least; rounded up to a multiple of eight.
 
