@@ -251,6 +251,7 @@ def test_the_main_job_in_a_script(tmp_path, monkeypatch):
     assert (tmp_path / "report.html").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_one_compiled_gradient_runs_from_raw_pixels_through_the_network_and_the_solver():
     """One jitted derivative of a misfit: raw pixels -> Flax network -> start state -> diffrax solve -> laws."""
     domain = ox.Domain((16, 16), 0.01, "periodic")

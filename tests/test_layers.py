@@ -1,6 +1,7 @@
 """The rooms of the house: who may import whom, and through which door an outside package comes in."""
 
 import ast
+import itertools
 import sys
 from pathlib import Path
 
@@ -132,6 +133,12 @@ def faults(path, source):
 def test_file_keeps_the_rules(path):
     source = (SOURCE / path).read_text(encoding="utf-8")
     assert not faults(path, source)
+
+
+def test_files_of_tests_have_names_of_their_own():
+    """Two of one name, in whatever folders, cannot be collected in one run."""
+    names = sorted(path.name for path in Path(__file__).parent.rglob("test_*.py"))
+    assert [name for name, after in itertools.pairwise(names) if name == after] == []
 
 
 def test_every_room_has_a_level():

@@ -84,6 +84,7 @@ def test_invariants_do_not_change_with_the_gauge(scaled):
     assert ox.invariants(ox.Diffusion(1.0)) == {}
 
 
+@pytest.mark.slow
 def test_a_profile_of_a_nearly_linear_problem_is_the_laplace_parabola(solved):
     problem, best = solved
     draws = ox.laplace(best, problem, key=jax.random.key(0), draws=4000)(lambda e: e.diffusivity(HALF))

@@ -15,6 +15,7 @@ from operax.inference.reverse import gradient, product
 METHODS = {"newton-cg": ox.NewtonCG(), "l-bfgs": ox.LBFGS()}
 
 
+@pytest.mark.slow
 def test_products_and_gradients_are_those_of_the_normal_equations(solved):
     problem, best = solved
     theta, _ = jax.flatten_util.ravel_pytree(best.equation)

@@ -38,6 +38,7 @@ def test_movies_add_up(movies, unknown):
     assert value == pytest.approx(sum(objective(unknown, p.starts.guess, (p,), (PLAN,)) for p in movies), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_two_movies_are_fitted_as_one_is(line, movies, unknown, points):
     truth = line[0]
     best = ox.fit(unknown, movies)

@@ -124,7 +124,7 @@ def test_a_current_beyond_the_limit_of_the_kinetics_fails_aloud():
         simulate(equation, np.full((10, 10), 0.5), [0.0, 0.1], DOMAINS["periodic"], dt=0.05)
 
 
-QUICK = {("Butler–Volmer 0.3", "current"), ("coupled ion–electron", "voltage")}
+QUICK = {("coupled ion–electron", "voltage")}
 PLANNED = [
     pytest.param(rate, drive, marks=() if (rate, drive) in QUICK else pytest.mark.slow)
     for rate in KINETICS

@@ -75,7 +75,8 @@ def test_measured_coverage_is_told_with_its_limits(posterior):
     said = " ".join(section.paragraphs)
     assert "In 102 simulated experiments" in said
     assert "1 more experiments gave no posterior" in said
-    ((name, *cells),) = section.tables[0].rows
-    assert name == "D(½)"
+    (name, *cells), (everything, *pooled) = section.tables[0].rows
+    assert (name, everything) == ("D(½)", "all together")
+    assert pooled[0].startswith("67 % (5")
     assert cells[0].startswith("67 % (5")
     assert "was not measured for this movie" in " ".join(bands(posterior, None).paragraphs)
