@@ -24,8 +24,7 @@ REACH = 2 * (SIZE - 1)
 def cosines(size: int) -> Float[np.ndarray, "wave pixel"]:
     """Orthonormal cosines of a block along an axis, one a row."""
     wave = np.arange(size)[:, None]
-    rows = np.sqrt((1 + (wave > 0)) / size) * np.cos(np.pi * wave * (2 * wave.T + 1) / (2 * size))
-    return rows
+    return np.sqrt((1 + (wave > 0)) / size) * np.cos(np.pi * wave * (2 * wave.T + 1) / (2 * size))
 
 
 class Cut(NamedTuple):

@@ -157,9 +157,7 @@ class Denoiser(eqx.Module):
         """
         moments = blind_moments(self, movie)
         if self.posterior:
-            inside, noise = jnp.asarray(movie.domain.inside), with_channels(self.noise, movie)
-            kept = put_back(self, noise, channels(movie), inside)
-            moments = restore(self, noise, *moments, kept, there(self.network, len(movie)))
+            moments = completed(self, movie, *moments)
         return finished(self, movie, *moments, self.reads)
 
 
@@ -200,6 +198,13 @@ def restore(denoiser, noise, mean, variance, kept, there) -> tuple[Array, Array]
     """Mean and variance with filtered values put back, in normalised units; the noise model is in the movie's."""
     there = jnp.reshape(there, (-1, 1, 1, 1))
     return restored(denoiser.gain, mean, variance, noise_level(denoiser, noise, mean), kept, there)
+
+
+def completed(denoiser, movie, mean, variance) -> tuple[Array, Array]:
+    """Blind mean and variance of a whole movie with filtered values put back."""
+    noise = with_channels(denoiser.noise, movie)
+    kept = put_back(denoiser, noise, channels(movie), jnp.asarray(movie.domain.inside))
+    return restore(denoiser, noise, mean, variance, kept, there(denoiser.network, len(movie)))
 
 
 def runs(network, count: int) -> tuple[np.ndarray, np.ndarray]:

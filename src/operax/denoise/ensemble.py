@@ -1,23 +1,11 @@
 """Several trainings on one movie, averaged."""
 
 import equinox as eqx
-import jax.numpy as jnp
 from jaxtyping import Array
 
 from ..movie import Movie
 from ..noise import Gaussian, PoissonGaussian
-from .denoiser import (
-    Denoiser,
-    Network,
-    blind_moments,
-    channels,
-    finished,
-    put_back,
-    restore,
-    restored_reads,
-    there,
-    with_channels,
-)
+from .denoiser import Denoiser, Network, blind_moments, completed, finished, restored_reads
 
 
 class Ensemble(eqx.Module):
@@ -80,9 +68,7 @@ class Ensemble(eqx.Module):
         """Denoise a movie; see `Denoiser`."""
         moments, first = self._moments(movie), self.members[0]
         if self.posterior:
-            inside, noise = jnp.asarray(movie.domain.inside), with_channels(self.noise, movie)
-            kept = put_back(first, noise, channels(movie), inside)
-            moments = restore(first, noise, *moments, kept, there(self.network, len(movie)))
+            moments = completed(first, movie, *moments)
         return finished(first, movie, *moments, self.reads)
 
     def _moments(self, movie: Movie) -> tuple[Array, Array]:
