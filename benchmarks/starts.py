@@ -10,11 +10,14 @@ tenth of a standard deviation is seen with a few dozen draws. The first draw of 
 guess; the others go down side by side from there, each to the optimum of its own movie, with the same steps of the
 solver. ``z`` is (estimate - truth) / stated standard deviation, the latter from each draw's own curvature.
 
-Prints a row a kind and noise level and writes results/starts.json after each.
+Prints a row a kind and noise level and writes results/starts.json after each. Rows that the file holds already,
+of as many draws, are kept, so that an interrupted run goes on.
 """
 
 import argparse
+import json
 import time
+from pathlib import Path
 
 import equinox as eqx
 import jax
@@ -245,12 +248,19 @@ def main() -> None:
         ", ".join(NUMBERS),
         "; error of M, μ, D in %; χ²; covered by 90 %; cut of noise",
     )
-    settings = {name: value for name, value in vars(chosen).items() if name != "out"}
-    record = {"settings": settings, "numbers": list(NUMBERS), "rows": []}
-    if not chosen.quick and any(isinstance(KINDS[kind][1], ox.PreRoll) for kind in chosen.kinds):
+    settings = {name: value for name, value in vars(chosen).items() if name not in ("out", "kinds", "sigma")}
+    before = json.loads(Path(chosen.out).read_text()) if Path(chosen.out).exists() else {}
+    before = before if before.get("settings") == settings else {}
+    record = {"settings": settings, "numbers": list(NUMBERS), "rows": before.get("rows", [])}
+    if "noiseless" in before:
+        record["noiseless"] = before["noiseless"]
+    elif not chosen.quick and any(isinstance(KINDS[kind][1], ox.PreRoll) for kind in chosen.kinds):
         record["noiseless"] = noiseless(clean)
+    held = {(found["start"], found["sigma"]) for found in record["rows"]}
     for kind in chosen.kinds:
         for sigma in chosen.sigma:
+            if (kind, sigma) in held:
+                continue
             record["rows"].append(row(kind, sigma, clean, chosen.pairs))
             print(told(record["rows"][-1]), f"{record['rows'][-1]['processor_seconds']:6.0f} s", flush=True)
             save(chosen.out, record, PACKAGES)

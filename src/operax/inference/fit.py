@@ -14,16 +14,14 @@ from ..physics.equations import AbstractEquation
 from ..physics.plan import StepPlan
 from .checkpoint import fingerprint, resumed, written
 from .descent import AbstractMethod, Point
-from .linearise import NormalEquations, misfit, predict
+from .linearise import NormalEquations
 from .optimise import LevenbergMarquardt
 from .problem import Problem, first_guess, split, together
 from .progress import Progress, watching
-from .settle import first_plans
+from .settle import first_plans, solved, squares
 
 # A long window is opened in these parts: the start of the movie leads the laws to where all of it can be followed.
 STAGES = (0.25, 0.5, 1.0)
-
-_predict = eqx.filter_jit(predict)
 
 
 class Fit(eqx.Module):
@@ -162,10 +160,10 @@ def refit(best: Fit, problem: Problem | Sequence[Problem], *, method: AbstractMe
 def concluded(point: Point, normal: NormalEquations, result: str, problems: tuple[Problem, ...]) -> Fit:
     """The fit a descent on the whole problem ended with."""
     predicted = [
-        _predict(point.equation, own, problem, plan)
+        solved(point.equation, own, problem, plan)[2]
         for problem, own, plan in zip(problems, split(point.xi, problems), point.plans)
     ]
-    chi2 = sum(misfit(problem, frames) for problem, frames in zip(problems, predicted))
+    chi2 = sum(float(squares(problem, frames)) for problem, frames in zip(problems, predicted))
     return Fit(
         point.equation,
         point.xi,
@@ -200,7 +198,7 @@ def fitted(fit: Fit, problem: Problem | Sequence[Problem], *, movie: int = 0) ->
     """
     problems = together(problem)
     one, plan = problems[movie], fit.plans[movie]
-    slots = _predict(fit.equation, split(fit.starts, problems)[movie], one, plan)
+    slots = solved(fit.equation, split(fit.starts, problems)[movie], one, plan)[2]
     frame, real = one.schedule.frames, one.schedule.real
     # windows follow each other and reach every frame once
     reached = frame[real]

@@ -29,14 +29,14 @@ class NormalEquations(eqx.Module):
     gradient_laws: Float[Array, " p"]
     gradient_starts: Float[Array, "window m"]
 
-    def schur(self) -> Float[Array, "p p"]:
+    def schur(self) -> Float[np.ndarray, "p p"]:
         """Curvature of the laws with the start states marginalised."""
-        inner = jnp.linalg.solve(self.starts, jnp.swapaxes(self.cross, 1, 2))
-        return self.laws - jnp.einsum("wpm,wmq->pq", self.cross, inner)
+        laws, cross, starts = (np.asarray(a, float) for a in (self.laws, self.cross, self.starts))
+        return laws - (cross @ np.linalg.solve(starts, np.swapaxes(cross, 1, 2))).sum(0)
 
     def informed(self) -> float:
         """How many numbers the movies fixed, start states included: unknowns less those the prior holds."""
-        laws = np.linalg.inv(np.asarray(self.schur(), float))
+        laws = np.linalg.inv(self.schur())
         fixed = len(laws) - np.trace(laws)
         for inner, cross in zip(np.asarray(self.starts, float), np.asarray(self.cross, float)):
             if inner.size:
@@ -45,29 +45,33 @@ class NormalEquations(eqx.Module):
                 fixed += len(inner) - np.trace(alone) - np.trace(shift @ laws @ shift.T)
         return float(fixed)
 
-    def newton_step(self, damping: float) -> tuple[Float[Array, " p"], Float[Array, "window m"]]:
+    def newton_step(self, damping: float) -> tuple[Float[np.ndarray, " p"], Float[np.ndarray, "window m"]]:
         """Levenberg–Marquardt step: every diagonal entry of the curvature grown by the factor 1 + damping."""
+        n = self._exact()
 
-        def grow(a):
-            return a + damping * a * jnp.eye(a.shape[-1], dtype=a.dtype)
+        def grown(a):
+            return a * (1 + damping * np.eye(a.shape[-1]))
 
-        n = NormalEquations(grow(self.laws), self.cross, grow(self.starts), self.gradient_laws, self.gradient_starts)
-        inner = jnp.linalg.solve(n.starts, n.gradient_starts[..., None])[..., 0]
-        right = n.gradient_laws - jnp.einsum("wpm,wm->p", n.cross, inner)
-        laws = -jnp.linalg.solve(n.schur(), right)
-        starts = -inner - jnp.linalg.solve(n.starts, jnp.einsum("wpm,p->wm", n.cross, laws)[..., None])[..., 0]
-        return laws, starts
+        n = NormalEquations(grown(n.laws), n.cross, grown(n.starts), n.gradient_laws, n.gradient_starts)
+        inner = np.linalg.solve(n.starts, n.gradient_starts[..., None])
+        laws = -np.linalg.solve(n.schur(), n.gradient_laws - (n.cross @ inner).sum(0)[:, 0])
+        starts = -inner - np.linalg.solve(n.starts, np.swapaxes(n.cross, 1, 2) @ laws[:, None])
+        dtypes = self.gradient_laws.dtype, self.gradient_starts.dtype
+        return laws.astype(dtypes[0]), starts[..., 0].astype(dtypes[1])
 
     def promise(self, damping: float) -> float:
         """Decrease of the quadratic model by the step with this damping."""
+        n = self._exact()
         laws, starts = self.newton_step(damping)
-        slope = laws @ self.gradient_laws + jnp.sum(starts * self.gradient_starts)
-        curved = (
-            laws @ self.laws @ laws
-            + 2 * jnp.einsum("p,wpm,wm->", laws, self.cross, starts)
-            + jnp.einsum("wm,wmn,wn->", starts, self.starts, starts)
+        slope = laws @ n.gradient_laws + np.sum(starts * n.gradient_starts)
+        curved = laws @ n.laws @ laws + np.sum(
+            starts[..., None] * (2 * np.swapaxes(n.cross, 1, 2) @ laws[:, None] + n.starts @ starts[..., None])
         )
         return float(-slope - 0.5 * curved)
+
+    def _exact(self) -> "NormalEquations":
+        """The same on the host in double precision: small matrices, for which nothing need be compiled."""
+        return jax.tree.map(lambda a: np.asarray(a, float), self)
 
 
 def predict(
@@ -200,19 +204,20 @@ def linearise(
     plans: tuple[StepPlan, ...],
 ) -> NormalEquations:
     """Normal equations at a point, by tangents carried along with the solution."""
-    theta, _ = jax.flatten_util.ravel_pytree(equation)
+    theta = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(equation)])
     p, most = theta.size, xi.shape[1]
     curvatures, gradients = [], []
     for problem, own, plan in zip(problems, split(xi, problems), plans):
-        curvature, gradient = _blocks(equation, own, problem, plan)
+        curvature, gradient = map(np.asarray, _blocks(equation, own, problem, plan))
         spare = most - own.shape[1]
-        curvatures.append(jnp.pad(curvature, ((0, 0), (0, spare), (0, spare))))
-        gradients.append(jnp.pad(gradient, ((0, 0), (0, spare))))
-    curvature, gradient = jnp.concatenate(curvatures), jnp.concatenate(gradients)
-    return NormalEquations(
-        curvature[:, :p, :p].sum(0) + jnp.eye(p, dtype=theta.dtype),
+        curvatures.append(np.pad(curvature, ((0, 0), (0, spare), (0, spare))))
+        gradients.append(np.pad(gradient, ((0, 0), (0, spare))))
+    curvature, gradient = np.concatenate(curvatures), np.concatenate(gradients)
+    blocks = (
+        curvature[:, :p, :p].sum(0) + np.eye(p, dtype=theta.dtype),
         curvature[:, :p, p:],
-        curvature[:, p:, p:] + jnp.eye(most, dtype=theta.dtype),
+        curvature[:, p:, p:] + np.eye(most, dtype=theta.dtype),
         gradient[:, :p].sum(0) + theta,
-        gradient[:, p:] + xi,
+        gradient[:, p:] + np.asarray(xi),
     )
+    return NormalEquations(*map(jnp.asarray, blocks))

@@ -7,11 +7,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..physics.equations import AbstractEquation
-from ..physics.pilot import choose_plan
+from ..physics.pilot import coarsest, suitable
 from ..physics.plan import StepPlan
 from ..physics.steppers import damping as linear_part
 from .linearise import loss, misfit, predict
 from .problem import Problem, split
+from .schedule import Schedule
 
 # Laws may grow by this factor in one step before the linear part of the solver is too weak for them.
 ROOM = 1.3
@@ -26,7 +27,7 @@ ENOUGH, NONSENSE = 5, 12
 
 
 @eqx.filter_jit
-def _solve(equation, xi, problem, plan):
+def solved(equation, xi, problem, plan):
     """Minus the log likelihood of one movie, the compositions the run spans (starts included), and what is seen."""
     frames = predict(equation, xi, problem, plan)
     starts = jax.vmap(problem.starts.state)(jnp.arange(len(xi)), xi)
@@ -50,13 +51,12 @@ def _distance(frames, others, problem):
     return jnp.sqrt(jnp.sum(jnp.where(factor > 0, factor / variance * (frames - others) ** 2, 0)))
 
 
-_misfit = eqx.filter_jit(misfit)
+squares = eqx.filter_jit(misfit)
 
 
 def prior_loss(equation: AbstractEquation, xi: Float[Array, "window mode"]) -> float:
     """Minus the log prior up to a constant."""
-    theta, _ = jax.flatten_util.ravel_pytree(equation)
-    return 0.5 * float(jnp.sum(theta**2) + jnp.sum(xi**2))
+    return 0.5 * float(sum(np.sum(np.square(part)) for part in (*jax.tree.leaves(equation), xi)))
 
 
 def objective(
@@ -67,7 +67,7 @@ def objective(
 ) -> float:
     """Minus the log posterior, up to a constant; NaN or infinite where the equation cannot be solved."""
     losses = [
-        _solve(equation, own, problem, plan)[0] for problem, own, plan in zip(problems, split(xi, problems), plans)
+        solved(equation, own, problem, plan)[0] for problem, own, plan in zip(problems, split(xi, problems), plans)
     ]
     return prior_loss(equation, xi) + sum(map(float, losses))
 
@@ -86,7 +86,7 @@ def settled(
     """
     total, found = prior_loss(equation, xi), []
     for problem, own, plan in zip(problems, split(xi, problems), plans):
-        value, span, frames = _solve(equation, own, problem, plan)
+        value, span, frames = solved(equation, own, problem, plan)
         if not np.isfinite(value):
             return np.inf, plans
         # laws may also have become gentler: the outcome may be half the steps of before
@@ -94,9 +94,9 @@ def settled(
         for doubling in range(NONSENSE):
             coarser = frames
             plan = _redamped(plan, least * 2**doubling, equation, span, problem)
-            value, _, frames = _solve(equation, own, problem, plan)
+            value, _, frames = solved(equation, own, problem, plan)
             apart = float(_distance(frames, coarser, problem)) if doubling else np.inf
-            sensible = apart <= max(ACCURACY, SENSIBLE * float(_misfit(problem, frames)) ** 0.5)
+            sensible = apart <= max(ACCURACY, SENSIBLE * float(squares(problem, frames)) ** 0.5)
             # shared out so that all movies together are as accurate as asked
             if sensible and (apart <= accuracy / len(problems) ** 0.5 or doubling >= ENOUGH):
                 break
@@ -113,21 +113,32 @@ def first_plans(
     """Rough plans to begin with; the descent refines them as the laws need."""
     plans = []
     for problem, own in zip(problems, split(xi, problems)):
-        start, s = problem.starts.state(0, own[0]), problem.schedule
-        times = jnp.append(s.begins[0], s.begins[0, -1] + s.durations[0, -1])
-        plan = choose_plan(equation, start, times, problem.data.domain, tolerance=1e-2)
-        plans.append(StepPlan((), jnp.asarray(plan.steps), plan.damping, plan.stepper))
+        s, real = problem.schedule, np.asarray(problem.schedule.real)
+
+        def tried(plan, problem=problem, own=own, real=real):
+            return np.asarray(solved(equation, own, problem, plan)[2])[real]
+
+        starts = problem.starts.base + jnp.tensordot(own.astype(problem.starts.modes.dtype), problem.starts.modes, 1)
+        moments, longest = _moments(s), float(np.max(s.durations))
+        steppers = suitable(equation, problem.geometry)
+        plans.append(coarsest(tried, equation, problem.geometry, (), starts, moments, longest, 1e-2, steppers))
     return tuple(plans)
+
+
+def _moments(schedule: Schedule) -> Float[Array, "2"]:
+    """When the first leg begins and the last ends."""
+    begins, durations = np.asarray(schedule.begins), np.asarray(schedule.durations)
+    return jnp.asarray(np.stack([begins.min(), (begins + durations).max()]))
 
 
 def _redamped(
     plan: StepPlan, steps: int, equation: AbstractEquation, span: Float[Array, "2"], problem: Problem
 ) -> StepPlan:
     """A plan of ``steps`` with the linear part that the present laws need, and room for those of the next trial."""
-    s = problem.schedule
-    moments = jnp.stack([jnp.min(s.begins), jnp.max(s.begins + s.durations)])
-    reach = jnp.linspace(span[0], span[1], 129)
+    longest = float(np.max(problem.schedule.durations))
+    low, high = np.asarray(span)
+    reach = jnp.asarray(np.linspace(low, high, 129, dtype=low.dtype))
     damping = ROOM * linear_part(
-        equation, problem.geometry, moments, reach, jnp.max(s.durations) / steps, plan.stepper.share
+        equation, problem.geometry, _moments(problem.schedule), reach, longest / steps, plan.stepper.share
     )
     return StepPlan(plan.legs, jnp.asarray(steps), damping, plan.stepper)

@@ -1,14 +1,15 @@
 """The choice of stepper and steps, by trial runs with ever shorter steps."""
 
+from collections.abc import Callable
+
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from ..domain import Domain
 from .equations import AbstractEquation, Diffusion
-from .plan import StepPlan, advance, cut, equal_legs, reachable, spanned
+from .plan import StepPlan, equal_legs, legs_ends, reachable
 from .steppers import ETDRK2, ETDRK4, SBDF2, AbstractStepper, Rosenbrock, rosenbrock
 from .steppers import damping as linear_part
 from .transforms import AbstractTransform, ConjugateGradients, transform
@@ -32,15 +33,8 @@ def suitable(equation: AbstractEquation, geometry: AbstractTransform) -> tuple[A
     return (Rosenbrock(), ETDRK4()) if isinstance(equation, Diffusion) else (ETDRK4(), Rosenbrock())
 
 
-@eqx.filter_jit
-def _pilot(equation, geometry, plan, c0, times):
-    def leg(c, span):
-        start, duration = span
-        c = advance(equation, geometry, plan, start, duration, c)
-        return c, c
-
-    # every leg's end is compared, also of those between frames
-    return jax.lax.scan(leg, c0, cut(times, plan.legs))[1]
+# one compiled loop serves any number of steps, and the run itself after its trials
+run = eqx.filter_jit(legs_ends)
 
 
 def choose_plan(
@@ -75,9 +69,54 @@ def choose_plan(
         the range its laws are made for.
     """
     geometry = transform(domain)
+    legs = equal_legs(times)
+    longest = float(np.max(np.diff(np.asarray(times)) / np.asarray(legs)))
+
+    def tried(plan):
+        # every leg's end is compared, also of those between frames
+        return run(equation, geometry, plan, c0, times)
+
+    candidates = suitable(equation, geometry) if stepper is None else (stepper,)
+    plan = coarsest(tried, equation, geometry, legs, c0[None], times, longest, tolerance, candidates)
+    return eqx.tree_at(lambda p: p.steps, plan, int(plan.steps))
+
+
+def coarsest(
+    tried: Callable[[StepPlan], Float[Array, "state *space"]],
+    equation: AbstractEquation,
+    geometry: AbstractTransform,
+    legs: tuple[int, ...],
+    starts: Float[Array, "start *space"],
+    times: Float[Array, " time"],
+    longest: float,
+    tolerance: float,
+    candidates: tuple[AbstractStepper, ...],
+) -> StepPlan:
+    """The coarsest plan by trial runs whose legs are ``longest`` at most; its number of steps is an array.
+
+    Parameters
+    ----------
+    tried
+        The states that runs from ``starts`` pass with a plan.
+    candidates
+        Steppers, the best first; the first that reaches the tolerance is taken.
+
+    Raises
+    ------
+    RuntimeError
+        If none does.
+    """
     smallest = np.inf
-    for candidate in suitable(equation, geometry) if stepper is None else (stepper,):
-        plan, error = _halve(equation, c0, times, geometry, tolerance, candidate)
+    moments = jnp.asarray(np.asarray(times)[[0, -1]])
+    for stepper in candidates:
+
+        def planned(steps, room, range_, stepper=stepper):
+            frozen = room * linear_part(
+                equation, geometry, moments, jnp.asarray(range_), longest / steps, stepper.share
+            )
+            return StepPlan(legs, jnp.asarray(steps), frozen, stepper)
+
+        plan, error = _halved(tried, planned, np.asarray(starts), geometry.domain.inside, tolerance, stepper)
         if plan is not None:
             return plan
         smallest = min(smallest, error)
@@ -88,38 +127,42 @@ def choose_plan(
     )
 
 
-def _halve(equation, c0, times, geometry, tolerance, stepper) -> tuple[StepPlan | None, float]:
+def _halved(tried, planned, starts, inside, tolerance, stepper) -> tuple[StepPlan | None, float]:
     """The coarsest plan with this stepper, or None, and the last difference seen."""
-    inside = geometry.domain.inside
-    legs = equal_legs(times)
-    longest = float(np.max(np.diff(np.asarray(times)) / np.asarray(legs)))
     gain = 2 ** stepper.order(None) - 1
-    rounding = 100 * float(jnp.finfo(c0.dtype).eps)
-    possible = range_ = reachable(c0[inside])
+    rounding = 100 * float(np.finfo(starts.dtype).eps)
+    starts = starts[:, inside]
+    possible = range_ = np.asarray(reachable(starts))
     room, steps, error, accepted, coarse = 1.0, 1, np.inf, None, None
-    strayed = STRAYED * max(1.0, float(jnp.abs(possible).max()))
+    strayed = STRAYED * max(1.0, float(np.abs(possible).max()))
     while steps <= MOST_STEPS:
-        frozen = room * linear_part(equation, geometry, times, range_, longest / steps, stepper.share)
-        plan = StepPlan(legs, steps, frozen, stepper)
-        fine = _pilot(equation, geometry, eqx.tree_at(lambda p: p.steps, plan, jnp.asarray(steps)), c0, times)
-        if not bool((jnp.abs(fine) < strayed).all()):
+        plan = planned(steps, room, range_)
+        fine = np.asarray(tried(plan))[:, inside]
+        if not bool((np.abs(fine) < strayed).all()):
             # what a tame run spanned may have been too little, what a wild one spanned says nothing
-            range_ = spanned(jnp.concatenate([range_, possible]), 0.0)
+            range_ = _spanned(np.concatenate([range_, possible]), 0.0)
             room, accepted, coarse, error = min(2 * room, MOST_ROOM), None, None, np.inf
         else:
             # with the start: a run may begin far from where its legs end, or end in nothing
-            visited = jnp.concatenate([c0[None], fine])[:, inside]
+            visited = np.concatenate([starts, fine])
             if coarse is not None:
                 # of each field about its own mean: species may differ by more than they vary
-                spread = float(jnp.sqrt(jnp.mean(jnp.var(visited, (0, 1))))) or 1.0
-                worst = jnp.mean((fine - coarse)[:, inside].reshape(len(fine), -1) ** 2, -1).max()
-                before, error = error, float(jnp.sqrt(worst)) / spread
+                spread = float(np.sqrt(np.mean(np.var(visited, (0, 1))))) or 1.0
+                worst = np.mean((fine - coarse).reshape(len(fine), -1) ** 2, -1).max()
+                before, error = error, float(np.sqrt(worst)) / spread
                 if accepted is not None and error < before and error <= tolerance:
                     return accepted, error
                 expected = gain if error < 2 * before / (gain + 1) else min(gain, 3)
                 accepted = plan if error / expected <= tolerance else None
                 if accepted is not None and (error < before < np.inf or error <= rounding):
                     return accepted, error
-            range_, coarse, room = spanned(visited, 0.05), fine, 1.0
+            range_, coarse, room = _spanned(visited, 0.05), fine, 1.0
         steps *= 2
     return None, error
+
+
+def _spanned(c: np.ndarray, margin: float) -> np.ndarray:
+    """Compositions from the lowest in ``c`` to the highest and a fraction ``margin`` of the span beyond."""
+    low, high = c.min(), c.max()
+    extra = margin * (high - low)
+    return np.linspace(low - extra, high + extra, 129, dtype=c.dtype)

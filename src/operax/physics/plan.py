@@ -75,6 +75,23 @@ def advance(
     return jax.lax.fori_loop(0, plan.steps, step, (c, plan.stepper.begin(term, weights, t0, h, c)))[0]
 
 
+def legs_ends(
+    equation: AbstractEquation,
+    geometry: AbstractTransform,
+    plan: StepPlan,
+    c0: Float[Array, "*space"],
+    times: Float[Array, " time"],
+) -> Float[Array, "leg *space"]:
+    """The state at the end of every leg of a run from ``c0``; one scan over legs, each a scan over steps."""
+
+    def leg(c, span):
+        start, duration = span
+        c = advance(equation, geometry, plan, start, duration, c)
+        return c, c
+
+    return jax.lax.scan(leg, c0, cut(times, plan.legs))[1]
+
+
 def trajectory(
     equation: AbstractEquation,
     geometry: AbstractTransform,
@@ -82,25 +99,19 @@ def trajectory(
     c0: Float[Array, "*space"],
     times: Float[Array, " time"],
 ) -> Float[Array, "time *space"]:
-    """Frames at ``times``, the first of them c0; one scan over legs, each a scan over steps."""
-
-    def leg(c, span):
-        start, duration = span
-        c = advance(equation, geometry, plan, start, duration, c)
-        return c, c
-
-    _, states = jax.lax.scan(leg, c0, cut(times, plan.legs))
-    ends = np.cumsum(plan.legs) - 1
-    return jnp.concatenate([c0[None], states[ends]])
+    """Frames at ``times``, the first of them c0."""
+    return framed(legs_ends(equation, geometry, plan, c0, times), plan, c0)
 
 
-def spanned(c: Array, margin: float) -> Float[Array, " 129"]:
-    """Compositions from the lowest in ``c`` to the highest and a fraction ``margin`` of the span beyond."""
-    low, high = jnp.min(c), jnp.max(c)
-    extra = margin * (high - low)
-    return jnp.linspace(low - extra, high + extra, 129).astype(c.dtype)
+def framed(
+    states: Float[Array, "leg *space"], plan: StepPlan, c0: Float[Array, "*space"]
+) -> Float[Array, "time *space"]:
+    """The frames among the ends of the legs, after the first one, c0."""
+    return jnp.concatenate([c0[None], states[np.cumsum(plan.legs) - 1]])
 
 
+# compiled as one: it is asked of concrete states
+@jax.jit
 def reachable(c: Array) -> Float[Array, " 129"]:
     """Compositions a run from ``c`` may reach: phases of a fraction between 0 and 1 may separate."""
     low, high = jnp.min(c), jnp.max(c)

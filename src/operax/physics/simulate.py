@@ -11,8 +11,8 @@ from ..domain import Domain
 from ..movie import Movie
 from .adaptive import adapt, own
 from .equations import AbstractEquation
-from .pilot import choose_plan, suitable
-from .plan import StepPlan, equal_legs, reachable, trajectory
+from .pilot import choose_plan, run, suitable
+from .plan import StepPlan, equal_legs, framed, reachable, trajectory
 from .steppers import damping as linear_part
 from .transforms import transform
 
@@ -74,11 +74,12 @@ def simulate(
     if rtol is None and (solver is None or own(solver)):
         if dt is None:
             plan = choose_plan(equation, c0, times, domain, tolerance=tolerance, stepper=solver)
-            # needs concrete values anyway, so one compiled loop may serve any number of steps
+            # needs concrete values anyway, so the loop that the trials ran serves again
             plan = eqx.tree_at(lambda p: p.steps, plan, jnp.asarray(plan.steps))
+            frames = framed(run(equation, transform(domain), plan, c0, times), plan, c0)
         else:
             plan = _fixed_plan(equation, c0, times, domain, dt, solver)
-        frames = _trajectory(equation, transform(domain), plan, c0, times)
+            frames = _trajectory(equation, transform(domain), plan, c0, times)
     else:
         solver = solver or suitable(equation, transform(domain))[0]
         frames = adapt(equation, transform(domain), c0, times, dt, rtol, solver)[0]
