@@ -11,8 +11,9 @@ from jaxtyping import Float
 
 from ..physics.transforms import smooth_modes
 from .fit import Fit
-from .linearise import linearise, predict
+from .linearise import linearise
 from .problem import Problem, split, together
+from .settle import solved
 
 # Wrong physics leaves smooth residuals: they are looked for in so many of the smoothest modes, and in at most
 # this part of all.
@@ -109,7 +110,7 @@ def explained(fit: Fit, problem: Problem | Sequence[Problem]) -> Explained:
 
 
 def _residuals(fit, problem, own, plan) -> Float[np.ndarray, "frame pixel"]:
-    seen = eqx.filter_jit(predict)(fit.equation, own, problem, plan)
+    seen = solved(fit.equation, own, problem, plan)[2]
     z, _ = jax.vmap(jax.vmap(problem.likelihood.standardised))(*problem.targets(), seen)
     freedom = problem.likelihood.freedom
     if freedom is not None:

@@ -11,7 +11,7 @@ from ..physics.equations import AbstractEquation
 from ..physics.plan import StepPlan
 from .linearise import NormalEquations
 from .problem import Problem
-from .settle import settled
+from .settle import first_plans, settled
 
 
 class Point(eqx.Module):
@@ -107,6 +107,10 @@ def begun(point: Point, problems: tuple[Problem, ...]) -> Point:
     if point.history:
         return point
     value, plans = settled(point.equation, point.xi, problems, point.plans, np.inf)
+    if not np.isfinite(value):
+        # a longer part of the movie may go where the plans of the shorter one are too weak
+        plans = first_plans(point.equation, point.xi, problems)
+        value, plans = settled(point.equation, point.xi, problems, plans, np.inf)
     if not np.isfinite(value):
         raise RuntimeError(
             "the equation cannot be solved from its starting point: make the prior's centre milder, or give "

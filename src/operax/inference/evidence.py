@@ -11,8 +11,8 @@ from jaxtyping import Array, Float
 from ..physics.equations import AbstractEquation
 from .descent import AbstractMethod
 from .fit import Fit, fit, refit
-from .linearise import misfit, predict
 from .problem import Problem, split, together
+from .settle import solved, squares
 
 # Differences of log evidence below this, odds below 20 to 1, decide nothing.
 DECISIVE = 3.0
@@ -175,5 +175,5 @@ def _divided(problem: Problem, unseen: float) -> tuple[Problem, Problem]:
 def _unseen_chi2(best: Fit, last: tuple[Problem, ...]) -> float:
     total = 0.0
     for problem, own, plan in zip(last, split(best.starts, last), best.plans):
-        total += float(misfit(problem, eqx.filter_jit(predict)(best.equation, own, problem, plan)))
+        total += float(squares(problem, solved(best.equation, own, problem, plan)[2]))
     return total / sum(problem.scored for problem in last)

@@ -179,11 +179,17 @@ def concluded(point: Point, normal: NormalEquations, result: str, problems: tupl
 
 
 def _opened(problem: Problem, part: float) -> Problem:
-    """The problem with only the first part of every window judged, two frames at least."""
+    """The problem with only the first part of every window judged, two frames at least, and solved no further."""
     mask = np.zeros((len(problem.data), *(1,) * problem.data.domain.ndim))
-    for window in problem.windows:
-        mask[list(window[: max(2, round(part * len(window)))])] = 1
-    return eqx.tree_at(lambda p: p.factor, problem, problem.factor * jnp.asarray(mask, problem.factor.dtype))
+    durations = np.array(problem.schedule.durations)
+    for number, window in enumerate(problem.windows):
+        count = min(len(window), max(2, round(part * len(window))))
+        mask[list(window[:count])] = 1
+        # the frame that a given start is has no slot
+        slots = count - (problem.starts.lead == 0)
+        durations[number, int(problem.schedule.ends[number, slots - 1]) + 1 :] = 0
+    factor = problem.factor * jnp.asarray(mask, problem.factor.dtype)
+    return eqx.tree_at(lambda p: (p.factor, p.schedule.durations), problem, (factor, jnp.asarray(durations)))
 
 
 def fitted(fit: Fit, problem: Problem | Sequence[Problem], *, movie: int = 0) -> Movie:

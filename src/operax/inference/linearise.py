@@ -87,7 +87,7 @@ def predict(
         def leg(carry, span):
             c, seen = carry
             begin, duration, share, _, last = span
-            c = advance(equation, problem.geometry, plan, begin, duration, c)
+            c = _onward(equation, problem, plan, begin, duration, c)
             seen = seen + share * problem.observe(c)
             return (c, jnp.where(last, 0, seen)), seen
 
@@ -95,6 +95,13 @@ def predict(
 
     s = problem.schedule
     return jax.lax.map(window, (jnp.arange(len(xi)), xi, s.legs, s.ends))
+
+
+def _onward(equation, problem, plan, begin, duration, c):
+    """The state one leg later; a leg of no duration, beyond what is judged, costs nothing."""
+    return jax.lax.cond(
+        duration > 0, lambda c: advance(equation, problem.geometry, plan, begin, duration, c), lambda c: c, c
+    )
 
 
 def loss(problem: Problem, predicted: Float[Array, "window slot *space"]) -> Float[Array, ""]:
@@ -157,7 +164,7 @@ def _blocks(
             begin, duration, share, slot, last = span
 
             def ahead(theta, c):
-                c = advance(unravel(theta), problem.geometry, plan, begin, duration, c)
+                c = _onward(unravel(theta), problem, plan, begin, duration, c)
                 return c, share * problem.observe(c)
 
             def push(d_theta, d_c):

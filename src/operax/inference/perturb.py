@@ -9,10 +9,8 @@ from jaxtyping import Array, Float, Key
 
 from ..noise import PoissonGaussian
 from .likelihood import Likelihood
-from .linearise import predict
 from .problem import Problem
-
-_predict = eqx.filter_jit(predict)
+from .settle import solved
 
 
 class AbstractPerturbation(eqx.Module):
@@ -139,7 +137,7 @@ class BlockBootstrap(AbstractPerturbation):
 def expected_frames(equation, xi, problem: Problem, plan) -> Float[Array, "time *space"]:
     """The movie an equation predicts; frames that no window reaches are the recorded ones."""
     real = problem.schedule.real
-    slots = _predict(equation, xi, problem, plan)
+    slots = solved(equation, xi, problem, plan)[2]
     return problem.data.frames.at[problem.schedule.frames[real]].set(slots[real])
 
 
