@@ -83,6 +83,7 @@ NAMES = [
     "denoise.UDVD",
     "denoise.TemporalMean",
     "denoise.LowRank",
+    "denoise.Cosines",
     "denoise.assess",
     "Problem",
     "PreRoll",

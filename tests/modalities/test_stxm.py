@@ -98,6 +98,18 @@ def test_least_squares_are_the_non_negative_ones_of_scipy():
         np.testing.assert_allclose(misfit[i], norm**2 / 5, rtol=1e-9)
 
 
+def test_amounts_left_free_have_no_bias_where_bounded_ones_have():
+    rng = np.random.default_rng(4)
+    spectra, sigma = SPECTRA.at((708.2, 710.2)).values, 0.1
+    values = spectra.T @ [1.0, 0.0] + sigma * rng.normal(size=(4000, 2))
+    free, covariance, _ = stxm.unmix(values.T, np.full((2, 4000), sigma**2), spectra, bounded=False)
+    bounded, *_ = stxm.unmix(values.T, np.full((2, 4000), sigma**2), spectra)
+    standard_error = np.sqrt(np.asarray(covariance)[1, 1, 0] / 4000)
+    assert abs(free[1].mean()) < 4 * standard_error
+    assert bounded[1].mean() > 10 * standard_error
+    np.testing.assert_allclose(free[1].std(), standard_error * np.sqrt(4000), rtol=0.05)
+
+
 def test_components_and_lithium_come_back_with_honest_bands():
     flux, model = stxm.Incident(FLUX, 0 * FLUX), noise.PoissonGaussian(1.0)
     inside = THICKNESS > 0

@@ -104,9 +104,10 @@ def _stxm(part: Stxm, raw: Recorded, clean: Recorded | None):
                     f"{densities[0].axis}."
                 )
             degree = {"none": None, "constant": 0, "line": 1}[part.background]
-            return stxm.components(densities[0], spectra, background=degree)
+            return stxm.components(densities[0], spectra, background=degree, bounded=False)
         first, second = densities
-        return stxm.two_energies(first, second, spectra, (part.energies[0], part.energies[1]))
+        # Bounded amounts cut noise off on one side, which biases laws.
+        return stxm.two_energies(first, second, spectra, (part.energies[0], part.energies[1]), bounded=False)
 
     found = [components(version) for version in (raw, clean) if version is not None]
     inside = np.asarray(found[0].domain.inside)

@@ -7,6 +7,7 @@ from .denoiser import Denoiser
 from .ensemble import Ensemble
 from .filters import NonLocalMeans, TotalVariation
 from .networks import UDVD, BlindSpot, FrameBlind
+from .pictures import Cosines
 from .progress import narrate
 from .response import Response, respond
 from .store import load, save
@@ -17,6 +18,7 @@ __all__ = [
     "UDVD",
     "BlindSpot",
     "Choice",
+    "Cosines",
     "DenoiseReport",
     "Denoiser",
     "Ensemble",

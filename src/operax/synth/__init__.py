@@ -6,6 +6,7 @@ from .graphite import graphite_colour as graphite_colour
 from .graphite import graphite_optical as graphite_optical
 from .iron import IRON_PHASES as IRON_PHASES
 from .iron import iron_edge as iron_edge
+from .lfp import LFP_START as LFP_START
 from .lfp import Scans as Scans
 from .lfp import lfp_insertion as lfp_insertion
 from .lfp import row_noise as row_noise

@@ -18,7 +18,7 @@ PAIR = (708.2, 710.2)
 PIXEL = 0.05  # µm
 # Rate of exchange j₀ √(c (1 − c)) per hour, regular-solution parameter, gradient energy in kT µm², spread of log k.
 EXCHANGE, OMEGA, KAPPA, SPREAD = 4.0, 2.6, 0.012, 0.35
-START, END, HOURS = 0.15, 0.85, 1.0
+LFP_START, END, HOURS = 0.15, 0.85, 1.0
 # Optical density of the highest line behind the mean thickness, and of what does not change at the edge.
 THICK, BEFORE = 0.8, 0.25
 # Counts of an empty pixel, and how the noise of neighbours in a row is correlated.
@@ -118,10 +118,10 @@ def lfp_insertion(
         kinetics.ButlerVolmer(laws.Known(exchange)),
         laws.RegularSolution(laws.Constant(OMEGA)),
         laws.Constant(KAPPA),
-        Current(laws.Constant((END - START) / HOURS)),
+        Current(laws.Constant((END - LFP_START) / HOURS)),
         rate_field=as_field(np.asarray(rate)),
     )
-    c0 = jnp.where(jnp.asarray(inside), START + 0.02 * jax.random.normal(starting, domain.shape), 0.0)
+    c0 = jnp.where(jnp.asarray(inside), LFP_START + 0.02 * jax.random.normal(starting, domain.shape), 0.0)
     run = simulate(equation, c0, times, domain, dt=HOURS / 240)
     fraction = run.replace(units=("um", "h", "Li fraction"))
 

@@ -75,7 +75,9 @@ def _checked(density: Movie, name: str) -> Array:
     return jnp.broadcast_to(density.variance, density.frames.shape)
 
 
-def components(density: Movie, spectra: Spectra, *, background: int | None = 0, time: float = 0.0) -> Components:
+def components(
+    density: Movie, spectra: Spectra, *, background: int | None = 0, time: float = 0.0, bounded: bool = True
+) -> Components:
     """Component maps of one energy stack, by non-negative least squares on reference spectra.
 
     Parameters
@@ -89,6 +91,8 @@ def components(density: Movie, spectra: Spectra, *, background: int | None = 0, 
         a constant, 1 a straight line, ``None`` nothing.
     time
         When the stack was taken.
+    bounded
+        Whether amounts are held at zero or above; see `two_energies`.
 
     Raises
     ------
@@ -110,12 +114,14 @@ def components(density: Movie, spectra: Spectra, *, background: int | None = 0, 
         )
     energies = np.asarray(density.times, float)
     free = _powers(background, energies)
-    found = _unmixed(density.domain, density.frames, variance, spectra.at(energies), free)
+    found = _unmixed(density.domain, density.frames, variance, spectra.at(energies), free, bounded)
     amounts, covariance, misfit = found
     return _labelled(amounts[:, None], covariance[:, :, None], misfit[None], spectra.names, [time], density)
 
 
-def two_energies(first: Movie, second: Movie, spectra: Spectra, energies: tuple[float, float]) -> Components:
+def two_energies(
+    first: Movie, second: Movie, spectra: Spectra, energies: tuple[float, float], *, bounded: bool = True
+) -> Components:
     """Component maps of two movies of one sample, each taken at one energy.
 
     For LiFePO4 the energies are 708.2 and 710.2 eV, where the two valences of iron absorb most.
@@ -129,6 +135,10 @@ def two_energies(first: Movie, second: Movie, spectra: Spectra, energies: tuple[
         Two references that cover both energies.
     energies
         At which the movies were taken.
+    bounded
+        Whether amounts are held at zero or above, which makes better pictures. Noise about zero is then cut off on
+        one side, and a law fitted to the lithium fraction is wrong by several standard deviations: for fits, leave
+        amounts free.
 
     Raises
     ------
@@ -147,19 +157,20 @@ def two_energies(first: Movie, second: Movie, spectra: Spectra, energies: tuple[
             f"{second.frames.shape}."
         )
     values = jnp.stack([first.frames, second.frames])
-    found = _unmixed(first.domain, values, jnp.stack(variances), spectra.at(np.asarray(energies, float)), None)
+    at = spectra.at(np.asarray(energies, float))
+    found = _unmixed(first.domain, values, jnp.stack(variances), at, None, bounded)
     amounts, covariance, misfit = found
     return _labelled(amounts, covariance, misfit, spectra.names, first.times, first)
 
 
-def _unmixed(domain: Domain, values, variance, spectra: Spectra, free):
+def _unmixed(domain: Domain, values, variance, spectra: Spectra, free, bounded: bool):
     inside = jnp.asarray(domain.inside)
     # pixels outside have no spectrum; unit variance keeps their arithmetic finite
     values, variance = jnp.where(inside, values, 0.0), jnp.where(inside, variance, 1.0)
     if not (np.asarray(variance) > 0).all():
         raise ValueError("the variance of the optical density must be positive in every pixel inside.")
     rows = None if free is None else jnp.asarray(free, values.dtype)
-    return unmix(values, variance, jnp.asarray(spectra.values, values.dtype), rows)
+    return unmix(values, variance, jnp.asarray(spectra.values, values.dtype), rows, bounded=bounded)
 
 
 def _labelled(amounts, covariance, misfit, names, times, movie: Movie) -> Components:

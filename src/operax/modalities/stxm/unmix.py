@@ -19,6 +19,8 @@ def unmix(
     variance: Float[Array, "energy *pixels"],
     spectra: Float[Array, "component energy"],
     background: Float[Array, "free energy"] | None = None,
+    *,
+    bounded: bool = True,
 ) -> tuple[Float[Array, "all *pixels"], Float[Array, "all all *pixels"], Float[Array, "*pixels"]]:
     """Amounts a ≥ 0 that minimise Σ_E (y_E − Σ_k a_k s_kE)² / σ_E² in every pixel.
 
@@ -34,6 +36,8 @@ def unmix(
         Reference spectra.
     background
         Spectra whose amounts may have either sign, such as a constant.
+    bounded
+        Whether amounts are held at zero or above. Left free, their mean is not moved by noise.
 
     Returns
     -------
@@ -66,22 +70,22 @@ def unmix(
         raise ValueError(f"{count + free} amounts cannot be found from {len(values)} energies.")
     if np.linalg.matrix_rank(np.asarray(rows)) < count + free:
         raise ValueError("`spectra` and background must be linearly independent; two of them say the same.")
-    return _solved(jnp.asarray(values), jnp.asarray(variance), rows, count)
+    return _solved(jnp.asarray(values), jnp.asarray(variance), rows, count, bounded)
 
 
 @eqx.filter_jit
-def _solved(values, variance, rows, count: int):
+def _solved(values, variance, rows, count: int, bounded: bool):
     free = len(rows) - count
     weight = 1 / variance
     normal = jnp.einsum("ke,le,e...->...kl", rows, rows, weight)
     right = jnp.einsum("ke,e...->...k", rows, weight * values)
     best, gain = None, None
-    for chosen in product((True, False), repeat=count):
+    for chosen in product((True, False) if bounded else (True,), repeat=count):
         used = jnp.asarray([*chosen, *([True] * free)])
         # unused components: a unit row with nothing on the right
         matrix = jnp.where(used[:, None] & used, normal, jnp.eye(count + free))
         found = jnp.einsum("...kl,...l->...k", _inverse(matrix), jnp.where(used, right, 0))
-        allowed = jnp.all(found[..., :count] >= 0, -1)
+        allowed = jnp.all((found[..., :count] >= 0) | (not bounded), -1)
         reached = jnp.where(allowed, jnp.sum(found * right, -1), -jnp.inf)
         if best is None or gain is None:
             best, gain = found, reached
