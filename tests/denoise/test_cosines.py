@@ -39,6 +39,21 @@ def test_most_of_the_noise_goes(clean, inside, past, most):
     assert (error**2).mean() < most * STD**2
 
 
+@pytest.mark.parametrize("past", [False, True])
+def test_what_is_missing_is_found_in_a_residual_by_the_cosines_of_a_pilot(clean, inside, past):
+    noise = STD * np.random.default_rng(0).standard_normal(SHAPE)
+
+    def found(frames):
+        return np.asarray(filtered(frames, noise_variance(), inside, WHITE, jnp.asarray(clean), past=past))
+
+    lost, passed = (found(jnp.asarray(x))[:, SIZE - 1 :, inside] for x in (0.1 * clean, noise))
+    wanted = 0.1 * clean[:, SIZE - 1 :, inside]
+    assert ((lost - wanted) ** 2).mean() < 0.01 * (wanted**2).mean()
+    assert (passed**2).mean() < (0.3 if past else 0.12) * STD**2
+    both = found(jnp.asarray(0.1 * clean + noise))[:, SIZE - 1 :, inside]
+    np.testing.assert_allclose(both, lost + passed, atol=1e-12)
+
+
 def test_without_noise_nothing_changes(clean, inside):
     found = filtered(jnp.asarray(clean), 1e-8 * noise_variance(), inside, WHITE)
     np.testing.assert_allclose(found[:, :, inside], clean[:, :, inside], atol=1e-4)

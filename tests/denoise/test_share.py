@@ -67,6 +67,22 @@ def test_values_that_are_all_noise_are_left_out_and_perfect_ones_taken():
     assert float(share.measure(*case(0.5, 0.0)[1]).share.min()) > 0.95
 
 
+def test_what_is_found_in_a_residual_is_put_back_for_a_price():
+    draw = np.random.default_rng(0).standard_normal
+    lost, noise, other = 0.3 * draw(SHAPE), NOISE * draw(SHAPE), NOISE * draw(SHAPE)
+    # Restored values lack something; blocks find it in their residual, with a part of the noise.
+    found, variance = lost + 0.3 * noise, np.full(SHAPE, 0.3**2)
+    gain, power = share.nothing(jnp.float64), 0.3**2 + (0.3 * NOISE) ** 2
+    free, dear = (share.bolder(gain, lost + noise, variance, found, other, 0.3 * other, price=p) for p in (0.0, 0.02))
+    best = 0.3**2 / power
+    assert float(free.again) == pytest.approx(best, rel=0.02)
+    assert float(free.doubt[0]) == pytest.approx(1 - best, rel=0.05)
+    risks = [((lost - float(one.again) * found) ** 2).mean() for one in (free, dear)]
+    assert risks[1] == pytest.approx(1.02 * risks[0], rel=3e-3)
+    assert float(dear.again) > float(free.again)
+    np.testing.assert_allclose(dear.doubt[0] * variance.mean(), risks[1], rtol=0.05)
+
+
 def test_nothing_changes_nothing():
     _, found = case(0.3, 0.5)
     mean, variance = share.restored(share.nothing(jnp.float64), *found[:2], found[3], found[6], True)

@@ -19,7 +19,8 @@ def untrained(network, movie, posterior):
     weights["heads"]["kernel"] = 0.1 * jax.random.normal(jax.random.key(1), weights["heads"]["kernel"].shape)
     model = noise.Gaussian(jnp.linspace(0.5, 1.5, movie.domain.shape[1]))
     shares = jax.random.uniform(jax.random.key(2), (2, 3))
-    gain = Gain(jnp.asarray([0.05, 0.1, 0.2]), *shares, jnp.linspace(0.5, 1.5, SIZE**2).reshape(SIZE, SIZE))
+    spectrum = jnp.linspace(0.5, 1.5, SIZE**2).reshape(SIZE, SIZE)
+    gain = Gain(jnp.asarray([0.05, 0.1, 0.2]), *shares, spectrum, jnp.asarray(0.7))
     return Denoiser(weights, jnp.zeros(()), jnp.ones(()), model, jnp.zeros(1), gain, graph, network, "", posterior, ())
 
 

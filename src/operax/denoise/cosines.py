@@ -114,10 +114,11 @@ def _said(values, pilot, sigma2, inside, spectrum, frames, weights, corner):
     seen = transformed(values)
     if pilot is None:
         share = jnp.maximum(1 - THRESHOLD**2 * noise / jnp.maximum(seen**2, 1e-12), 0)
-        share = share.at[..., 0, 0].set(1)
     else:
         power = transformed(pilot) ** 2
         share = power / (power + noise)
+    # A block's mean is kept as it is.
+    share = share.at[..., 0, 0].set(1)
     found = seen * share
     found = jnp.einsum("...up,ut->...tp", found, along) @ plane
     # A block of few cosines holds little noise; one that lies outside in part knows less.
@@ -145,6 +146,7 @@ def filtered(
     sigma2: Float[Array, "stack time row column"],
     inside: Bool[Array, "row column"],
     spectrum: Float[Array, "row column"],
+    pilot: Float[Array, "stack time row column"] | None = None,
     *,
     past: bool = False,
     span: tuple[int, int, int] | None = None,
@@ -164,6 +166,8 @@ def filtered(
         Pixels that count.
     spectrum
         Power of the noise in each cosine of a picture's block, over its mean.
+    pilot
+        Frames that P is taken from instead: the result is then linear in ``frames``.
     past
         Whether a frame may depend on earlier ones only. The first seven frames are then zero.
     span
@@ -172,7 +176,8 @@ def filtered(
 
     Notes
     -----
-    `REACH` frames at a cut end of a span, and as many pixels at a cut side of a tile, are not those of the movie.
+    `REACH` frames at a cut end of a span, and as many pixels at a cut side of a tile, are not those of the movie;
+    half of that with a ``pilot``.
     The movie is taken to be smooth, in time as in space, here and there; what is neither is lost.
 
     References
@@ -185,13 +190,20 @@ def filtered(
     first, last, whole = (0, count, count) if span is None else span
     rows, columns = inside.shape
     pad = [(SIZE, SIZE + -n % SIZE) for n in (rows, columns)]
-    values = jnp.pad(jnp.where(inside, frames, 0), [(0, 0), (0, 0), *pad])
+
+    def padded(x):
+        return jnp.pad(jnp.where(inside, x, 0), [(0, 0), (0, 0), *pad])
+
+    values, sigma2 = padded(frames), padded(sigma2)
     shown = jnp.pad(inside.astype(frames.dtype), pad)[None, None]
-    sigma2 = jnp.pad(jnp.where(inside, sigma2, 0), [(0, 0), (0, 0), *pad])
     spectrum = jnp.asarray(spectrum, frames.dtype)
-    ways = (cuts(whole, first, last, past, final) for final in (False, True))
-    pilot = _cleaned(values, None, sigma2, shown, spectrum, next(ways))
-    found = _cleaned(values, pilot, sigma2, shown, spectrum, next(ways))
+    early, final = (cuts(whole, first, last, past, final) for final in (False, True))
+    if pilot is None:
+        pilot = _cleaned(values, None, sigma2, shown, spectrum, early)
+    else:
+        # Every second way: half the time for 0.03 dB where what is filtered is a residual.
+        pilot, final = padded(pilot), final[::2]
+    found = _cleaned(values, pilot, sigma2, shown, spectrum, final)
     return found[:, :, SIZE : SIZE + rows, SIZE : SIZE + columns]
 
 

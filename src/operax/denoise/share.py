@@ -37,17 +37,26 @@ class Gain(eqx.Module):
         Variance of the result over the predicted one.
     spectrum
         Power of the noise in each cosine of a block, over its mean; ones where noise is white.
+    again
+        Weight of what blocks find in the residual, zero to one.
     """
 
     ratios: Float[Array, " class"]
     share: Float[Array, " class"]
     doubt: Float[Array, " class"]
     spectrum: Float[Array, "row column"]
+    again: Float[Array, ""]
 
 
 def nothing(dtype) -> Gain:
     """The gain that leaves the blind prediction as it is."""
-    return Gain(jnp.zeros(1, dtype), jnp.zeros(1, dtype), jnp.ones(1, dtype), jnp.ones((SIZE, SIZE), dtype))
+    return Gain(
+        jnp.zeros(1, dtype),
+        jnp.zeros(1, dtype),
+        jnp.ones(1, dtype),
+        jnp.ones((SIZE, SIZE), dtype),
+        jnp.zeros((), dtype),
+    )
 
 
 def restored(gain: Gain, mean, variance, sigma2, kept, there) -> tuple[Array, Array]:
@@ -125,7 +134,33 @@ def measure(mean, variance, observed, sigma2, inside, held, kept, noise, change,
     weights = [1 / (SPREAD * told) ** 2, 1 / (noisy * np.maximum(np.sqrt(2 / members), LEVEL)) ** 2]
     error = (weights[0] * told + weights[1] * seen) / (weights[0] + weights[1])
     left = np.maximum(error - 2 * share * aligned + share**2 * power, 0.02 * told)
-    return Gain(*(jnp.asarray(a, mean.dtype) for a in (averaged(ratio), share, left / told, spectrum)))
+    return Gain(*(jnp.asarray(a, mean.dtype) for a in (averaged(ratio), share, left / told, spectrum, 0.0)))
+
+
+def bolder(gain: Gain, rest, variance, found, noise, change, *, price: float) -> Gain:
+    """The gain with as much of what is found in the residual as costs no more than a share of the risk.
+
+    The risk of x̂ + c q is that of x̂ less 2 c E[q (x − x̂)] plus c² E[q²].
+
+    Parameters
+    ----------
+    gain
+        From `measure`.
+    rest, variance, found
+        Noisy less restored values y − x̂, the variance of x̂, and what is found in the residual, q.
+    noise, change
+        Other noise, and the change of q per unit of it.
+    price
+        Share of the least risk.
+    """
+    risk, power = variance.mean(), max((found**2).mean(), 1e-30)
+    aligned = (found * rest - noise * change).mean()
+    best = aligned / power
+    least = max(risk - max(best, 0) ** 2 * power, 0.02 * risk)
+    # Where less than nothing would be best, the way from there to nothing has its price too.
+    weight = min(best + np.sqrt(min(best, 0) ** 2 + price * least / power), 1.0)
+    worse = (risk - 2 * weight * aligned + weight**2 * power) / risk
+    return eqx.tree_at(lambda g: (g.doubt, g.again), gain, (gain.doubt * worse, jnp.asarray(weight, gain.again.dtype)))
 
 
 def learnt(products, level, held) -> float:

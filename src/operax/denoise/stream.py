@@ -8,7 +8,20 @@ import numpy as np
 
 from ..movie import Movie
 from .cosines import REACH, SIZE
-from .denoiser import Denoiser, channels, check, estimate, past_only, put_back, restore, runs, there, with_channels
+from .denoiser import (
+    BEYOND,
+    Denoiser,
+    channels,
+    check,
+    estimate,
+    missed,
+    past_only,
+    put_back,
+    restore,
+    runs,
+    there,
+    with_channels,
+)
 from .networks import GRID
 
 
@@ -41,7 +54,7 @@ def stream(denoiser: Denoiser, movie: Movie, *, frames: int = 32, tile: int = 51
     movie
         The movie; held by the caller.
     frames
-        Number of frames of a piece. Short pieces take longer: filtered values depend on 14 frames beyond its ends.
+        Number of frames of a piece. Short pieces take longer: filtered values depend on 21 frames beyond its ends.
     tile
         Rows and columns estimated at a time, at least; rounded up to a multiple of eight.
 
@@ -79,11 +92,17 @@ def _padded(movie: Movie, noise, grid: int):
 def _pieces(denoiser: Denoiser, movie: Movie, frames: int, tile: int) -> Iterator[Movie]:
     raw, inside = np.asarray(channels(movie)), movie.domain.inside
     centre, scale = (np.asarray(x) for x in (denoiser.centre, denoiser.scale))
+    ahead = 0 if not denoiser.posterior or past_only(denoiser.network) else BEYOND
+    begin, end, blind = 0, 0, np.empty((2, 0, *raw.shape[1:]), raw.dtype)
     for first in range(0, len(movie), frames):
         last = min(first + frames, len(movie))
-        moments = _blind(denoiser, movie, raw, first, last, tile)
+        low, high = max(0, first - BEYOND), min(last + ahead, len(movie))
+        # Blind predictions beyond the ends of a piece are made once.
+        fresh = _blind(denoiser, movie, raw, end, high, tile)
+        blind, begin, end = np.concatenate([blind[:, low - begin :], fresh], 1), low, high
+        moments = blind[:, first - low : last - low]
         if denoiser.posterior:
-            moments = _restored(denoiser, movie, raw, first, last, tile, *moments)
+            moments = _restored(denoiser, movie, raw, first, last, tile, low, blind)
         mean = np.where(inside[..., None], moments[0] * scale + centre, raw[first:last]).astype(raw.dtype)
         shape = (last - first, *movie.frames.shape[1:])
         yield Movie(
@@ -101,7 +120,7 @@ def _blind(denoiser, movie, raw, first, last, tile):
     """Blind mean and variance of some frames, normalised."""
     fill, inside, _ = _padded(movie, denoiser.noise, GRID)
     centre, scale = (np.asarray(x) for x in (denoiser.centre, denoiser.scale))
-    mean, variance = (np.empty((last - first, *raw.shape[1:]), raw.dtype) for _ in range(2))
+    result = np.empty((2, last - first, *raw.shape[1:]), raw.dtype)
     windows = [_spans(n, tile, denoiser.network.halo, GRID) for n in movie.domain.shape]
     for clip, targets in zip(*runs(denoiser.network, len(movie))):
         wanted = [k for k, t in enumerate(targets) if first <= t < last]
@@ -114,25 +133,30 @@ def _blind(denoiser, movie, raw, first, last, tile):
                 found = estimate(denoiser.graph, denoiser.weights, shown, clip >= 0, here, denoiser.network.mirror)
                 for k in wanted:
                     at = targets[k] - first, put_rows, put_columns
-                    mean[at], variance[at] = (np.asarray(x)[k, keep_rows, keep_columns] for x in found)
-    return mean, variance
+                    for part, x in zip(result, found):
+                        part[at] = np.asarray(x)[k, keep_rows, keep_columns]
+    return result
 
 
-def _restored(denoiser, movie, raw, first, last, tile, mean, variance):
-    """The same with filtered values put back."""
+def _restored(denoiser, movie, raw, first, last, tile, begin, blind):
+    """The same with filtered values put back, of blind ones that begin earlier and end later."""
     fill, inside, noise = _padded(movie, denoiser.noise, SIZE)
-    low, high = max(0, first - REACH), min(len(movie), last + (0 if past_only(denoiser.network) else REACH))
-    observed, known = np.pad(raw[low:high], fill), there(denoiser.network, len(movie))[first:last]
-    mean, variance = (np.pad(x, fill) for x in (mean, variance))
-    found = np.empty((2, *mean.shape), raw.dtype)
-    windows = [_spans(n, tile, REACH, SIZE) for n in movie.domain.shape]
+    count, end = len(movie), begin + blind.shape[1]
+    low, high = max(0, begin - REACH), min(count, end + (0 if past_only(denoiser.network) else REACH))
+    observed, known = np.pad(raw[low:high], fill), there(denoiser.network, count)[begin:end]
+    blind = np.pad(blind, [(0, 0), *fill])
+    found = np.empty((2, last - first, *blind.shape[2:]), raw.dtype)
+    windows = [_spans(n, tile, REACH + BEYOND, SIZE) for n in movie.domain.shape]
     for rows, keep_rows, put_rows in windows[0]:
         for columns, keep_columns, put_columns in windows[1]:
             local = jax.tree.map(lambda x, r=rows, c=columns: x[r, c] if x.ndim > 1 else x, noise)
-            here, span = jnp.asarray(inside[rows, columns]), (low, high, len(movie))
-            kept = put_back(denoiser, local, observed[:, rows, columns], here, span)[first - low : last - low]
-            parts = restore(denoiser, local, mean[:, rows, columns], variance[:, rows, columns], kept, known)
-            for k, part in enumerate(parts):
-                found[k][:, put_rows, put_columns] = np.asarray(part)[:, keep_rows, keep_columns]
+            here, seen = jnp.asarray(inside[rows, columns]), observed[:, rows, columns]
+            kept = put_back(denoiser, local, seen, here, (low, high, count))[begin - low : end - low]
+            mean, variance = blind[:, :, rows, columns]
+            mean, variance = restore(denoiser, local, mean, variance, kept, known)
+            rest = missed(denoiser, local, seen[begin - low : end - low], mean, here, (begin, end, count))
+            for whole, part in zip(found, (mean + denoiser.gain.again * rest, variance)):
+                kept_part = np.asarray(part)[first - begin : last - begin, keep_rows, keep_columns]
+                whole[:, put_rows, put_columns] = kept_part
     rows, columns = movie.domain.shape
-    return found[0][:, :rows, :columns], found[1][:, :rows, :columns]
+    return found[:, :, :rows, :columns]

@@ -15,23 +15,12 @@ from .. import noise as noises
 from ..movie import Movie
 from ..noise import Gaussian, PoissonGaussian
 from . import muon
-from .assess import calibrated
-from .choose import PLENTY, choose, unpredictable
-from .denoiser import (
-    Denoiser,
-    Network,
-    blind_moments,
-    channels,
-    check,
-    finished,
-    noise_level,
-    put_back,
-    there,
-    with_channels,
-)
+from .choose import PLENTY, choose
+from .decide import decide
+from .denoiser import Denoiser, Network, check
 from .networks import apply
-from .patches import Data, cut, held_out, prepare
-from .share import PROBE, Gain, alike, measure, nothing, spectrum
+from .patches import Data, cut, prepare
+from .share import nothing
 from .small import solved
 from .store import fingerprint, keep, resume
 
@@ -39,8 +28,6 @@ from .store import fingerprint, keep, resume
 STRETCH = 25
 # Weights are averaged over about 1 / (1 − MEMORY) steps; worth about half a dB at these short schedules.
 MEMORY = 0.98
-# At most this many frames are looked at to decide whether spreads are calibrated.
-CHECKED = 32
 # Seconds between two checkpoints.
 INTERVAL = 20.0
 # Gradients longer than this are shortened to it.
@@ -241,7 +228,7 @@ def _trained(movie, noise, weights, key, network, steps, learning_rate, batch, p
     past = jnp.asarray(history, movie.frames.dtype)
     numbers = carry[1], data.centre, data.scale, noise, past
     blind = Denoiser(*numbers, nothing(jnp.float32), graph, network, why, False, ())
-    gain, reasons = _decide(blind, movie, jax.random.fold_in(key, steps))
+    gain, reasons = decide(blind, movie, key=jax.random.fold_in(key, steps))
     return Denoiser(*numbers, gain, graph, network, why, not reasons, reasons)
 
 
@@ -255,33 +242,3 @@ def _decay(movie: Movie) -> float:
     spread = np.asarray(noises.autocorrelation(_start(movie)).space)
     values = len(movie) * movie.domain.inside.sum() / (spread**2).sum()
     return DECAY * min(1.0, (FEW / values) ** 0.5)
-
-
-def _decide(denoiser: Denoiser, movie: Movie, key) -> tuple[Gain, tuple[str, ...]]:
-    """How much of the filtered movie goes into the result; reasons if none may."""
-    # The middle of a long movie, and so much before and after it that what is judged is estimated as in the movie.
-    margin = max(map(abs, denoiser.network.reads))
-    count = min(len(movie), max(CHECKED, 2 * margin + 2) + 2 * margin)
-    first = (len(movie) - count) // 2
-    shown, when = movie[first : first + count], np.arange(count)
-    judged = ((when >= margin) | (first == 0)) & ((when < count - margin) | (first + count == len(movie)))
-    correlation = noises.autocorrelation(shown)
-    mean, variance = blind_moments(denoiser, shown)
-    blind = finished(denoiser, shown, mean, variance, denoiser.network.reads)
-    reasons = unpredictable(correlation, denoiser.network) or calibrated(blind, shown, denoiser.noise)
-    if reasons:
-        return denoiser.gain, reasons
-    found = spectrum(shown, correlation)
-    denoiser = eqx.tree_at(lambda d: d.gain.spectrum, denoiser, jnp.asarray(found, mean.dtype))
-    model, inside, observed = with_channels(denoiser.noise, shown), jnp.asarray(shown.domain.inside), channels(shown)
-    sigma2 = noise_level(denoiser, model, jnp.where(inside[..., None], mean, 0))
-    shape = (mean.shape[-1], *mean.shape[:-1])
-    made = np.moveaxis(alike(found, shape, key=key), 0, -1) * np.sqrt(sigma2)
-    louder = observed + (PROBE * denoiser.scale * made).astype(observed.dtype)
-    kept, more = (put_back(denoiser, model, y, inside) for y in (observed, louder))
-    judged &= there(denoiser.network, count)
-    used = np.broadcast_to(inside[..., None] & judged[:, None, None, None], mean.shape)
-    seen = (observed - denoiser.centre) / denoiser.scale
-    frame, row, column = np.ogrid[tuple(map(slice, mean.shape[:3]))]
-    held = np.broadcast_to(held_out(first + frame, row, column)[..., None], mean.shape)
-    return measure(mean, variance, seen, sigma2, used, held, kept, made, (more - kept) / PROBE, found), ()

@@ -10,7 +10,18 @@ from jaxtyping import Array, Float, Key
 
 from ..denoise import muon
 from ..denoise.choose import choose
-from ..denoise.denoiser import Denoiser, channels, estimate, put_back, restore, runs, there, with_channels
+from ..denoise.denoiser import (
+    Denoiser,
+    blind_moments,
+    channels,
+    estimate,
+    missed,
+    put_back,
+    restore,
+    runs,
+    there,
+    with_channels,
+)
 from ..denoise.networks import BlindSpot, FrameBlind
 from ..denoise.patches import Data, cut, held_out, prepare
 from ..denoise.train import STRETCH, blind_loss, shortened, train
@@ -65,6 +76,7 @@ class _Task(eqx.Module):
     plan: StepPlan
     clips: Array
     filtered: Array | None  # first frames of all windows, filtered, if they are put back
+    missing: Array | None  # what is found in their residuals before training
     known: Array
     scored: float
 
@@ -76,9 +88,10 @@ class _Task(eqx.Module):
         normal = (frames[index] - d.centre) / d.scale
         mean, variance = estimate(d.graph, weights, normal, index >= 0, inside, d.network.mirror)
         mean, variance = mean[0], variance[0]
-        if self.filtered is not None:
+        if self.filtered is not None and self.missing is not None:
             kept, known = self.filtered[window][None], self.known[window][None]
             mean = restore(d, with_channels(d.noise, raw), mean[None], variance[None], kept, known)[0][0]
+            mean += self.missing[window]
         state = (mean * d.scale + d.centre)[..., 0].astype(raw.frames.dtype)
         return jnp.where(inside, state, self.problem.starts.base[window])
 
@@ -203,11 +216,19 @@ def fit_joint(
     firsts = np.asarray([w[0] for w in windows])
     table, _ = runs(denoiser.network, len(movie))
     clips = jnp.asarray(table[firsts])
-    filtered, known = None, jnp.asarray(there(denoiser.network, len(movie))[firsts])
+    filtered, missing, known = None, None, jnp.asarray(there(denoiser.network, len(movie)))
     if denoiser.posterior:
-        raw = channels(problem.data), jnp.asarray(movie.domain.inside)
-        filtered = put_back(denoiser, with_channels(denoiser.noise, movie), *raw)[firsts]
-    task = _Task(data, denoiser, problem, trained, plan, clips, filtered, known, float(problem.scored))
+        raw, model, inside = (
+            channels(problem.data),
+            with_channels(denoiser.noise, movie),
+            jnp.asarray(movie.domain.inside),
+        )
+        filtered = put_back(denoiser, model, raw, inside)
+        mean = restore(denoiser, model, *blind_moments(denoiser, movie), filtered, known)[0]
+        missing = denoiser.gain.again * missed(denoiser, model, raw, mean, inside)[firsts]
+        filtered = filtered[firsts]
+    still = clips, filtered, missing, known[firsts]
+    task = _Task(data, denoiser, problem, trained, plan, *still, float(problem.scored))
     unknown = (denoiser.weights, equation)
     carry = unknown, unknown, muon.begin(unknown)
     fade = 0.5 * (1 + np.cos(np.pi * np.arange(steps) / steps))
