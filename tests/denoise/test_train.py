@@ -30,7 +30,7 @@ def test_result_is_a_movie_like_the_raw_one(denoiser, raw):
     assert result.axis == raw.axis
     assert (result.times == raw.times).all()
     assert denoiser.blind(raw).reads == tuple(range(-3, 4))
-    assert result.reads == denoiser.reads == tuple(range(-14, 15))
+    assert result.reads == denoiser.reads == tuple(range(-21, 22))
     assert result.frames.dtype == raw.frames.dtype
     assert jnp.isfinite(result.frames[:, raw.domain.inside]).all()
     assert (result.variance >= 0).all()
