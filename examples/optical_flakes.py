@@ -15,6 +15,7 @@ from operax.modalities import optical
 
 PICTURE = "*bf3ea93c.jpg"
 EVEN = 0.05  # contrast within which a pixel is bare substrate
+ALIKE = 6.0  # standard deviations within which a pixel is like a class
 
 
 def main(folder: str | Path, path: str = "optical_flakes.png"):
@@ -34,10 +35,22 @@ def main(folder: str | Path, path: str = "optical_flakes.png"):
     phases = optical.Phases(means, [spread[0], *spread], np.full(len(names), 1 / len(names)), names)
     chances = optical.probabilities(phases, contrast)
 
+    # Thicker flakes are like none of the classes: they stay white.
+    off = np.asarray(contrast.frames[0])[..., None, :] - np.asarray(means)
+    distance = np.stack(
+        [
+            np.linalg.norm(off[..., k, :] @ np.linalg.inv(np.linalg.cholesky(s)).T, axis=-1)
+            for k, s in enumerate([spread[0], *spread])
+        ]
+    )
+    layers = np.where(distance.min(0) < ALIKE, np.asarray(chances.frames[0]).argmax(-1), np.nan)
+
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.5), layout="constrained")
     left.imshow(np.asarray(seen.frames[0]) / 255)
-    shown = right.imshow(np.asarray(chances.frames[0]).argmax(-1), cmap="viridis")
-    figure.colorbar(shown, label="layers")
+    shown = right.imshow(layers, cmap=plt.get_cmap("viridis", len(names)), vmin=-0.5, vmax=len(names) - 0.5)
+    figure.colorbar(shown, label="layers", ticks=range(len(names)))
+    for ax, title in ((left, "seen"), (right, "classes; white is like none")):
+        ax.set(title=title, xticks=[], yticks=[])
     figure.savefig(path)
     plt.close(figure)
     return chances
