@@ -131,10 +131,13 @@ def table(kind, draws) -> None:
         if not done:
             print(f"  {name:26s} failed: {rows[0]['failed']}")
             continue
-        middle = "".join(f"{k} {np.median([row[k] for row in done]):8.3f}  " for k in SHOWN)
+        # Rows of other authors' methods that were measured earlier lack some of the scores.
+        shown = [k for k in SHOWN if all(k in row for row in done)]
+        middle = "".join(f"{k} {np.median([row[k] for row in done]):8.3f}  " for k in shown)
         # What noise does to a bin changes sign from draw to draw, what a method does stays.
-        lasting = np.median([row["bins [%]"] for row in done], axis=0)
-        print(f"  {name:26s}{middle}bins over draws {max(lasting, key=abs):6.2f}  {len(done)} draws", flush=True)
+        bins = [row["bins [%]"] for row in done if "bins [%]" in row]
+        lasting = f"bins over draws {max(np.median(bins, axis=0), key=abs):6.2f}  " if bins else ""
+        print(f"  {name:26s}{middle}{lasting}{len(done)} draws", flush=True)
 
 
 def main() -> None:
