@@ -24,7 +24,8 @@ def posterior(stepper):
     plan = StepPlan((1, 1), jnp.asarray(7), jnp.array([0.1, 0.2]), stepper)
     normal = NormalEquations(jnp.eye(1), jnp.ones((1, 1, 2)), jnp.eye(2)[None], jnp.ones(1), jnp.ones((1, 2)))
     history = jnp.array([3.0, 2.0])
-    fit = inference.Fit(EQUATION, jnp.ones((1, 2)), -2.0, 1.1, history, normal, (plan,), "converged", 1, 0)
+    averaging = inference.Averaging((np.array([0.5, 0.4]),), jnp.array([0.3]))
+    fit = inference.Fit(EQUATION, jnp.ones((1, 2)), -2.0, 1.1, history, normal, averaging, (plan,), "converged", 1, 0)
     draws = jax.tree.map(lambda leaf: leaf + jnp.linspace(-1, 1, 20).reshape(20, *(1,) * leaf.ndim), EQUATION)
     return inference.Posterior(EQUATION, draws, fit, "laplace", ("a note", "another"))
 

@@ -95,12 +95,14 @@ def test_members_spread_as_the_posterior_does(solved, randomised):
 
 def test_each_member_is_the_optimum_of_its_own_problem(solved, randomised):
     """The prior's pull and the noise of a member, redrawn by hand, leave no slope at its unknowns."""
+    from operax.inference.fit import as_fitted
     from operax.inference.linearise import linearise
     from operax.inference.perturb import expected_frames
     from operax.inference.reverse import frozen
 
     problem, best = solved
     _, posterior = randomised
+    (problem,) = as_fitted(best, problem)
     plans = frozen(best.plans)
     expected = expected_frames(best.equation, best.starts, problem, plans[0])
     centre_key, own = jax.random.split(jax.random.fold_in(KEY, 5), 2)
@@ -109,7 +111,7 @@ def test_each_member_is_the_optimum_of_its_own_problem(solved, randomised):
     theta, rebuild = jax.flatten_util.ravel_pytree(best.equation)
     mine = ox.Randomised().problem(problem, expected, key=own)
     normal = linearise(rebuild(x[: theta.size]), x[theta.size :].reshape(best.starts.shape), (mine,), best.plans)
-    slope = jnp.concatenate([normal.gradient_laws, normal.gradient_starts.ravel()]) - centre
+    slope = jnp.concatenate([normal.gradient_laws + best.averaging.tilt, normal.gradient_starts.ravel()]) - centre
     covariance = np.linalg.inv(
         np.block([[normal.laws, normal.cross[0]], [normal.cross[0].T, normal.starts[0]]])
     )  # fmt: skip

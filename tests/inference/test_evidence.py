@@ -12,6 +12,7 @@ from operax.inference.descent import Point
 from operax.inference.fit import concluded
 from operax.inference.likelihood import likelihood
 from operax.inference.linearise import linearise, predict
+from operax.inference.marginal import supposed
 from operax.inference.settle import objective
 from operax.physics.plan import StepPlan
 
@@ -54,7 +55,9 @@ def test_evidence_of_a_linear_problem_is_exact():
     d_theta, d_xi = normal.newton_step(0.0)
     best = unravel(theta + d_theta)
     value = objective(best, xi + d_xi, (problem,), (plan,))
-    fit = concluded(Point(best, xi + d_xi, (plan,), 1.0, (value,)), normal, "converged", (problem,))
+    fit = concluded(
+        Point(best, xi + d_xi, (plan,), 1.0, (value,)), normal, "converged", (problem,), supposed(equation, (problem,))
+    )
 
     def seen(x):
         return predict(unravel(x[:1]), x[1:][None], problem, plan).ravel()

@@ -10,8 +10,9 @@ import pytest
 import operax as ox
 from operax import laws
 from operax.inference.descent import Point
-from operax.inference.fit import concluded
+from operax.inference.fit import as_fitted, concluded
 from operax.inference.linearise import linearise
+from operax.inference.marginal import supposed
 from operax.inference.settle import objective
 from operax.physics.plan import StepPlan
 
@@ -23,7 +24,9 @@ def at_prior_centre(equation, problem, plan):
     xi = problem.starts.guess
     normal = linearise(equation, xi, (problem,), (plan,))
     value = objective(equation, xi, (problem,), (plan,))
-    return concluded(Point(equation, xi, (plan,), 1.0, (value,)), normal, "by hand", (problem,))
+    return concluded(
+        Point(equation, xi, (plan,), 1.0, (value,)), normal, "by hand", (problem,), supposed(equation, (problem,))
+    )
 
 
 def test_every_number_of_a_good_fit_is_informed(solved):
@@ -136,7 +139,7 @@ def test_a_design_foretells_the_widths_that_a_recording_gives(line, solved):
     assert found.names[0] == "as recorded"
     assert found.widths[1] == pytest.approx(found.widths[0], rel=1e-9)
     twice = ox.Problem(noisy, None, noise, weights=2.0)
-    normal = linearise(best.equation, best.starts, (twice,), best.plans)
+    normal = linearise(best.equation, best.starts, as_fitted(best, twice), best.plans)
     theta, unravel = jax.flatten_util.ravel_pytree(best.equation)
     slope = jax.jacfwd(lambda t: quantity(unravel(t)))(theta)
     expected = np.sqrt(np.diag(slope @ np.linalg.inv(normal.schur()) @ slope.T))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import operax as ox
-from operax.inference.fit import Fit
+from operax.inference import Averaging, Fit
 from operax.io.netcdf import write_draws
 
 
@@ -16,7 +16,9 @@ def posterior():
     """Two chains of three draws, made up."""
     equation = ox.Diffusion(ox.laws.Legendre(2))
     draws = jax.tree.map(lambda x: jnp.arange(6.0 * x.size).reshape(6, *x.shape), equation)
-    fit = Fit(equation, jnp.zeros((1, 0)), jnp.zeros(()), jnp.ones(()), jnp.zeros(1), None, (), "converged", 0, 0)
+    nothing = Averaging((np.ones(0),), jnp.zeros(3))
+    one = jnp.ones(())
+    fit = Fit(equation, jnp.zeros((1, 0)), 0 * one, one, jnp.zeros(1), None, nothing, (), "converged", 0, 0)
     found = {"chain": jnp.repeat(jnp.arange(2), 3), "diverging": jnp.zeros(6, bool)}
     return ox.Posterior(equation, draws, fit, "NUTS", ("no divergences",), found)
 

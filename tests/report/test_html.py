@@ -9,7 +9,7 @@ import pytest
 
 from operax import denoise
 from operax.domain import Domain
-from operax.inference import Fit, Given, Problem, laplace
+from operax.inference import Averaging, Fit, Given, Problem, laplace
 from operax.inference.linearise import NormalEquations
 from operax.movie import Movie
 from operax.noise import Gaussian
@@ -212,6 +212,7 @@ def test_a_cahn_hilliard_report_shows_its_products_and_gauge(tmp_path):
         chi2=jnp.ones(()),
         history=jnp.ones(1),
         normal=normal,
+        averaging=Averaging((np.ones(0),), jnp.zeros(2)),
         plans=(StepPlan((), 4, jnp.array([1.0, 1e-3])),),
         result="stopped by hand",
         rejected=0,

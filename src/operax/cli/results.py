@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..denoise import DenoiseReport
-from ..inference import Fit, Posterior
+from ..inference import Averaging, Fit, Posterior
 from ..inference.linearise import NormalEquations
 from ..io import read_arrays, write_arrays
 from ..metrics import Calibration, Whiteness
@@ -33,6 +33,7 @@ def write_posterior(path: str | os.PathLike, posterior: Posterior) -> None:
     fit = posterior.fit
     arrays |= {f"fit/normal/{name}": np.asarray(getattr(fit.normal, name)) for name in NORMAL}
     arrays |= {
+        "fit/tilt": np.asarray(fit.averaging.tilt),
         "fit/log_density": np.asarray(fit.log_density),
         "fit/plan/steps": np.asarray(fit.plans[0].steps),
         "fit/plan/damping": np.asarray(fit.plans[0].damping),
@@ -85,6 +86,7 @@ def read_posterior(path: str | os.PathLike, equation: AbstractEquation) -> Poste
             jnp.asarray(arrays["chi2"]),
             jnp.asarray(arrays["history"]),
             NormalEquations(*(jnp.asarray(arrays[f"fit/normal/{name}"]) for name in NORMAL)),
+            Averaging((arrays["start_spread/0"],), jnp.asarray(arrays["fit/tilt"])),
             (plan,),
             said["result"],
             said["rejected"],

@@ -27,6 +27,7 @@ from .joint import fit_joint as fit_joint
 from .lbfgs import LBFGS as LBFGS
 from .likelihood import Correlated as Correlated
 from .likelihood import StudentT as StudentT
+from .marginal import Averaging as Averaging
 from .multistart import Multistart as Multistart
 from .multistart import multistart as multistart
 from .newton_cg import NewtonCG as NewtonCG

@@ -10,7 +10,8 @@ import scipy.stats
 from jaxtyping import Float
 
 from ..physics.transforms import smooth_modes
-from .fit import Fit
+from .descent import tilted
+from .fit import Fit, as_fitted
 from .linearise import linearise
 from .problem import Problem, split, together
 from .settle import solved
@@ -79,7 +80,7 @@ def explained(fit: Fit, problem: Problem | Sequence[Problem]) -> Explained:
     Takes whitened residuals for independent: correlated noise must be given as `Correlated`, or it passes for
     wrong physics. Blind to what start states and laws could absorb.
     """
-    problems = together(problem)
+    problems = as_fitted(fit, problem)
     smooth, rest, values, kept = 0.0, 0.0, 0, 0
     frames, modes_power, waves = [], [], []
     for problem_, own, plan in zip(problems, split(fit.starts, problems), fit.plans):
@@ -132,6 +133,9 @@ def _smooth(problem: Problem):
     return modes[:most][:, domain.inside], k[:most]
 
 
+NO_MODES = "start modes are checked where start states are a `PreRoll` with modes to spare; these are not."
+
+
 class StartsChecked(eqx.Module):
     """Whether more start modes would change the laws. Printing it gives the finding.
 
@@ -173,17 +177,17 @@ def check_starts(fit: Fit, problem: Problem | Sequence[Problem]) -> StartsChecke
     ValueError
         If start states are given, or every mode of the domain is in use.
     """
-    problems = together(problem)
-    larger = tuple(p if p.starts.lead == 0 else _enlarged(p) for p in problems)
+    if min(p.starts.lead for p in together(problem)) == 0:
+        raise ValueError(NO_MODES)
+    problems = as_fitted(fit, problem)
+    larger = tuple(map(_enlarged, problems))
     before, after = (max(p.starts.modes.shape[0] for p in some) for some in (problems, larger))
-    if min(p.starts.lead for p in problems) == 0 or after == before:
-        raise ValueError(
-            "start modes are checked where start states are a `PreRoll` with modes to spare; these are not."
-        )
+    if after == before:
+        raise ValueError(NO_MODES)
     parts = [jnp.pad(own, ((0, 0), (0, after - own.shape[1]))) for own in split(fit.starts, problems)]
     normal = linearise(fit.equation, jnp.concatenate(parts), larger, fit.plans)
     # what is left of the old descent is not the modes' doing
-    shift = np.asarray(normal.newton_step(0.0)[0] - fit.normal.newton_step(0.0)[0], float)
+    shift = np.asarray(tilted(normal, fit.averaging.tilt).newton_step(0.0)[0] - fit.normal.newton_step(0.0)[0], float)
     return StartsChecked(after - before, shift / np.sqrt(np.diag(np.linalg.inv(np.asarray(normal.schur(), float)))))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from ..io import read_arrays, write_arrays
 from ..physics.equations import AbstractEquation
 from .descent import Point
+from .marginal import Averaging
 from .problem import Problem
 
 COUNTS = ("tried", "rejected", "failed")
@@ -27,7 +28,7 @@ def fingerprint(equation: AbstractEquation, problems: tuple[Problem, ...], metho
     return digest.hexdigest()
 
 
-def written(path: str | os.PathLike, mark: str, stage: int, point: Point) -> None:
+def written(path: str | os.PathLike, mark: str, stage: int, point: Point, averaging: Averaging) -> None:
     """Write where a fit stands; the file is replaced whole."""
     theta, _ = jax.flatten_util.ravel_pytree(point.equation)
     arrays = {
@@ -38,12 +39,14 @@ def written(path: str | os.PathLike, mark: str, stage: int, point: Point) -> Non
         "steps": np.asarray([int(plan.steps) for plan in point.plans]),
         "linear": np.stack([np.asarray(plan.damping) for plan in point.plans]),
     }
+    arrays["tilt"] = np.asarray(averaging.tilt)
+    arrays |= {f"spread/{i}": spread for i, spread in enumerate(averaging.spreads)}
     arrays |= {f"memory/{i}": np.asarray(row) for i, row in enumerate(point.memory)}
     write_arrays(path, arrays, {"fit": mark, "stage": stage, **{name: getattr(point, name) for name in COUNTS}})
 
 
-def resumed(path: str | os.PathLike, mark: str, point: Point) -> tuple[int, Point]:
-    """The stage and the point a file holds; 0 and ``point`` where there is no file.
+def resumed(path: str | os.PathLike, mark: str, point: Point, averaging: Averaging) -> tuple[int, Point, Averaging]:
+    """The stage, the point and the averaging a file holds; 0 and those given where there is no file.
 
     Raises
     ------
@@ -51,7 +54,7 @@ def resumed(path: str | os.PathLike, mark: str, point: Point) -> tuple[int, Poin
         If the file holds another fit.
     """
     if not Path(path).exists():
-        return 0, point
+        return 0, point, averaging
     arrays, said = read_arrays(path)
     if said.get("fit") != mark:
         raise ValueError(
@@ -63,7 +66,8 @@ def resumed(path: str | os.PathLike, mark: str, point: Point) -> tuple[int, Poin
         eqx.tree_at(lambda p: (p.steps, p.damping), plan, (jnp.asarray(steps), jnp.asarray(linear)))
         for plan, steps, linear in zip(point.plans, arrays["steps"].tolist(), arrays["linear"])
     )
-    return said["stage"], Point(
+    spreads = tuple(np.asarray(arrays[f"spread/{i}"]) for i in range(len(averaging.spreads)))
+    point = Point(
         unravel(jnp.asarray(arrays["theta"])),
         jnp.asarray(arrays["xi"]),
         plans,
@@ -74,3 +78,4 @@ def resumed(path: str | os.PathLike, mark: str, point: Point) -> tuple[int, Poin
         int(said["failed"]),
         tuple(arrays[f"memory/{i}"] for i in range(sum(name.startswith("memory/") for name in arrays))),
     )
+    return said["stage"], point, Averaging(spreads, jnp.asarray(arrays["tilt"]))

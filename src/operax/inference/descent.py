@@ -4,6 +4,8 @@ import abc
 from collections.abc import Callable
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -62,6 +64,8 @@ class Point(eqx.Module):
 # Told the point after every step tried, the gain in log posterior that a full step promised, and the gain at
 # which the descent ends.
 Watch = Callable[[Point, float, float], None]
+# A slope added to minus the log posterior along the laws.
+Tilt = Float[Array, " p"] | float
 # Further residuals of an equation, half whose squared norm is added to minus the log posterior.
 Pull = Callable[[AbstractEquation], Float[Array, " residual"]]
 
@@ -83,11 +87,17 @@ class AbstractMethod(eqx.Module):
 
     @abc.abstractmethod
     def descend(
-        self, point: Point, problems: tuple[Problem, ...], watch: Watch | None = None, pull: Pull | None = None
+        self,
+        point: Point,
+        problems: tuple[Problem, ...],
+        watch: Watch | None = None,
+        tilt: Tilt = 0.0,
+        pull: Pull | None = None,
     ) -> tuple[Point, NormalEquations, str]:
         """Go down until a full step promises less than the tolerance, the steps are used up, or nothing helps.
 
-        Returns where it stopped, the normal equations there, and why. A failed solve is a rejected step.
+        Returns where it stopped, the normal equations there, and why. A failed solve is a rejected step. ``tilt`` is
+        a slope that is added to minus the log posterior along the laws.
 
         Raises
         ------
@@ -102,8 +112,19 @@ def check_settings(steps: int, tolerance: float, reach: float, name: str) -> Non
         raise ValueError(f"`steps`, `tolerance` and `{name}` must be positive, got {steps}, {tolerance}, {reach}.")
 
 
-def begun(point: Point, problems: tuple[Problem, ...]) -> Point:
-    """The point with its objective known."""
+def raised(equation: AbstractEquation, tilt: Tilt) -> float:
+    """What a tilt adds to minus the log posterior."""
+    theta, _ = jax.flatten_util.ravel_pytree(equation)
+    return float(jnp.sum(tilt * theta))
+
+
+def tilted(normal: NormalEquations, tilt: Tilt) -> NormalEquations:
+    """Normal equations with a tilt in their gradient."""
+    return eqx.tree_at(lambda n: n.gradient_laws, normal, normal.gradient_laws + tilt)
+
+
+def begun(point: Point, problems: tuple[Problem, ...], more: float) -> Point:
+    """The point with its objective known, to which ``more`` is added."""
     if point.history:
         return point
     value, plans = settled(point.equation, point.xi, problems, point.plans, np.inf)
@@ -117,7 +138,7 @@ def begun(point: Point, problems: tuple[Problem, ...]) -> Point:
             "shorter windows (`Problem(..., window=3)`)."
         )
     counts = point.tried, point.rejected, point.failed
-    return Point(point.equation, point.xi, plans, point.reach, (value,), *counts)
+    return Point(point.equation, point.xi, plans, point.reach, (value + more,), *counts)
 
 
 def excess(value: float, problems: tuple[Problem, ...]) -> float:

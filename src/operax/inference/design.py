@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..physics.equations import AbstractEquation
-from .fit import Fit
+from .fit import Fit, as_fitted
 from .linearise import linearise
-from .problem import Problem, together
+from .problem import Problem
 from .schedule import schedule
 
 
@@ -106,7 +106,7 @@ def design(
     """
     theta, unravel = jax.flatten_util.ravel_pytree(fit.equation)
     slope = np.asarray(jax.jacfwd(lambda t: jnp.ravel(quantity(unravel(t))))(theta), float)
-    (own,) = together(problem)
+    (own,) = as_fitted(fit, problem)
     rows = []
     for recording in (Recording(), *recordings.values()):
         other = _recorded(own, recording)

@@ -14,7 +14,7 @@ from jaxtyping import Key
 from ..physics.equations import AbstractEquation
 from .checkpoint import fingerprint
 from .executors import outcomes
-from .fit import Fit, fit
+from .fit import Fit, as_fitted, fit
 from .kept import FIELDS, keep, kept
 from .members import Shared
 from .perturb import AbstractPerturbation, Randomised, expected_frames
@@ -114,7 +114,7 @@ def ensemble(
         Path(folder).mkdir(parents=True, exist_ok=True)
     checkpoint = None if folder is None else Path(folder) / "optimum.h5"
     best = equation if isinstance(equation, Fit) else fit(equation, problems, checkpoint=checkpoint)
-    shared = prepared(best, problems, key, method, steps, tolerance)
+    shared = prepared(best, as_fitted(best, problems), key, method, steps, tolerance)
     batch = batch or (1 if executor is not None else _batch(best, problems, size, len(devices)))
     mark = _mark(best, problems, shared)
     found = {} if folder is None else kept(folder, mark, size)
@@ -155,7 +155,18 @@ def prepared(
     factor = jnp.asarray(joint_factor(best.normal), theta.dtype)
     seed, generator = jax.random.key_data(key), str(jax.random.key_impl(key))
     return Shared(
-        best.equation, best.starts, factor, problems, tuple(expected), plans, method, seed, generator, steps, tolerance
+        best.equation,
+        best.starts,
+        best.averaging.tilt,
+        factor,
+        problems,
+        tuple(expected),
+        plans,
+        method,
+        seed,
+        generator,
+        steps,
+        tolerance,
     )
 
 
@@ -168,7 +179,7 @@ def _batch(best: Fit, problems, size: int, devices: int) -> int:
 
 def _mark(best: Fit, problems, shared: Shared) -> str:
     digest = hashlib.sha256(fingerprint(best.equation, problems, shared.perturbation).encode())
-    for leaf in jax.tree.leaves((shared.seed, best.starts, shared.plans, shared.perturbation)):
+    for leaf in jax.tree.leaves((shared.seed, best.starts, best.averaging, shared.plans, shared.perturbation)):
         digest.update(np.asarray(leaf).tobytes())
     digest.update(f"{shared.generator} {shared.steps} {shared.tolerance}".encode())
     return digest.hexdigest()

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from ..physics.equations import AbstractEquation
 from .descent import AbstractMethod
-from .fit import Fit, fit, refit
+from .fit import Fit, as_fitted, fit, refit
 from .problem import Problem, split, together
 from .settle import solved, squares
 
@@ -45,7 +45,7 @@ def evidence(fit: Fit, problem: Problem | Sequence[Problem]) -> Float[Array, ""]
     D. J. C. MacKay, Neural Comput. 4, 415 (1992), doi:10.1162/neco.1992.4.3.415.
     """
     constant = 0.0
-    for problem_ in together(problem):
+    for problem_ in as_fitted(fit, problem):
         _, factor, variance = problem_.targets()
         constant += float(jnp.sum(jax.vmap(jax.vmap(problem_.likelihood.normalisation))(factor, variance)))
     determinant = 0.0
@@ -174,6 +174,7 @@ def _divided(problem: Problem, unseen: float) -> tuple[Problem, Problem]:
 
 def _unseen_chi2(best: Fit, last: tuple[Problem, ...]) -> float:
     total = 0.0
+    last = as_fitted(best, last)
     for problem, own, plan in zip(last, split(best.starts, last), best.plans):
         total += float(squares(problem, solved(best.equation, own, problem, plan)[2]))
     return total / sum(problem.scored for problem in last)

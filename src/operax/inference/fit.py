@@ -13,19 +13,23 @@ from ..movie import Movie
 from ..physics.equations import AbstractEquation
 from ..physics.plan import StepPlan
 from .checkpoint import fingerprint, resumed, written
-from .descent import AbstractMethod, Point
+from .descent import AbstractMethod, Point, tilted
 from .linearise import NormalEquations
+from .marginal import Averaging, determinant_slope, distance, relearnt, supposed
 from .optimise import LevenbergMarquardt
 from .problem import Problem, first_guess, split, together
 from .progress import Progress, watching
-from .settle import first_plans, solved, squares
+from .settle import first_plans, prior_loss, solved, squares
 
 # A long window is opened in these parts: the start of the movie leads the laws to where all of it can be followed.
 STAGES = (0.25, 0.5, 1.0)
 
+# Rounds in which laws answer to all start states, and the distance in posterior standard deviations at which they end.
+ROUNDS, SETTLED = 4, 0.05
+
 
 class Fit(eqx.Module):
-    """The most probable equation and start states.
+    """The most probable equation, start states averaged over, and the most probable start states with it.
 
     Attributes
     ----------
@@ -39,9 +43,11 @@ class Fit(eqx.Module):
         Reduced χ²: squared residuals over noise variance, per value scored. Well above one means that the
         equation, or the noise model, does not explain the movie.
     history
-        Minus the log posterior along the last descent, at full accuracy and on the whole movie.
+        What the last descent went down, at full accuracy and on the whole movie: minus the log posterior, tilted.
     normal
-        Curvature of minus the log posterior at the optimum: an arrow of laws and start states.
+        Its curvature at the optimum: an arrow of laws and start states.
+    averaging
+        How widely start states were found to spread, and what averaging over them adds for the laws.
     plans
         The solver's steps, one plan a movie.
     result
@@ -58,6 +64,7 @@ class Fit(eqx.Module):
     chi2: Float[Array, ""]
     history: Float[Array, " step"]
     normal: NormalEquations
+    averaging: Averaging
     plans: tuple[StepPlan, ...]
     result: str = eqx.field(static=True)
     rejected: int = eqx.field(static=True)
@@ -92,6 +99,12 @@ def fit(
     -------
     Fit
 
+    Notes
+    -----
+    How widely unknown start states spread is learnt along with the laws, and the laws are the most probable ones with
+    start states averaged over, by Laplace's approximation. Laws and start states that are most probable together
+    would be off by up to several standard deviations where the movie is short or noisy.
+
     Raises
     ------
     ValueError
@@ -115,23 +128,37 @@ def fit(
     xi = first_guess(problems)
     point = Point(equation, xi, first_plans(equation, xi, problems), method.first_reach)
     mark = "" if checkpoint is None else fingerprint(equation, problems, method)
-    begun, point = (0, point) if checkpoint is None else resumed(checkpoint, mark, point)
+    averaging = supposed(equation, problems)
+    begun = 0
+    normal: NormalEquations
+    result: str
+    if checkpoint is not None:
+        begun, point, averaging = resumed(checkpoint, mark, point, averaging)
     told = watching(method.steps, progress)
-    for stage, part in enumerate(STAGES):
+    rounds = ROUNDS if any(map(np.size, averaging.spreads)) else 0
+    for stage, part in enumerate((*STAGES, *(1.0,) * rounds)):
         if stage < begun:
             continue
+        if stage > begun:
+            nearer, around, better = relearnt(point, normal, problems, averaging)
+            if stage >= len(STAGES):
+                tilt = determinant_slope(nearer, around, better.of(problems))
+                further = distance(tilted(around, tilt - averaging.tilt))
+                if further < SETTLED or not result.startswith("converged"):
+                    break
+                better = Averaging(better.spreads, tilt)
+            point, averaging = nearer.afresh(method.first_reach), better
 
-        def watch(point, promised, goal, stage=stage, part=part):
+        def watch(point, promised, goal, stage=stage, part=part, averaging=averaging):
             if checkpoint is not None:
-                written(checkpoint, mark, stage, point)
+                written(checkpoint, mark, stage, point, averaging)
             told(point, promised, goal, part)
 
         whole = part == 1
-        judged = problems if whole else tuple(_opened(p, part) for p in problems)
-        if stage > begun:
-            point = point.afresh(method.first_reach)
-        point, normal, result = (method if whole else method.rough()).descend(point, judged, watch)
-    return concluded(point, normal, result, problems)
+        judged = averaging.of(problems if whole else tuple(_opened(p, part) for p in problems))
+        descent = method if whole else method.rough()
+        point, normal, result = descent.descend(point, judged, watch, averaging.tilt)
+    return concluded(point, normal, result, problems, averaging)
 
 
 def refit(best: Fit, problem: Problem | Sequence[Problem], *, method: AbstractMethod | None = None) -> Fit:
@@ -153,29 +180,40 @@ def refit(best: Fit, problem: Problem | Sequence[Problem], *, method: AbstractMe
     """
     method, problems = method or LevenbergMarquardt(), together(problem)
     point = Point(best.equation, best.starts, best.plans, method.first_reach)
-    point, normal, result = method.descend(point, problems)
-    return concluded(point, normal, result, problems)
+    averaging = best.averaging
+    point, normal, result = method.descend(point, averaging.of(problems), tilt=averaging.tilt)
+    return concluded(point, normal, result, problems, averaging)
 
 
-def concluded(point: Point, normal: NormalEquations, result: str, problems: tuple[Problem, ...]) -> Fit:
+def concluded(
+    point: Point, normal: NormalEquations, result: str, problems: tuple[Problem, ...], averaging: Averaging
+) -> Fit:
     """The fit a descent on the whole problem ended with."""
-    predicted = [
-        solved(point.equation, own, problem, plan)[2]
+    problems = averaging.of(problems)
+    runs = [
+        solved(point.equation, own, problem, plan)
         for problem, own, plan in zip(problems, split(point.xi, problems), point.plans)
     ]
-    chi2 = sum(float(squares(problem, frames)) for problem, frames in zip(problems, predicted))
+    chi2 = sum(float(squares(problem, run[2])) for problem, run in zip(problems, runs))
+    likely = sum(float(run[0]) for run in runs)
     return Fit(
         point.equation,
         point.xi,
-        jnp.asarray(-point.history[-1]),
+        jnp.asarray(-likely - prior_loss(point.equation, point.xi)),
         jnp.asarray(chi2 / sum(problem.scored for problem in problems)),
         jnp.asarray(point.history),
         normal,
+        averaging,
         point.plans,
         result,
         point.rejected,
         point.failed,
     )
+
+
+def as_fitted(fit: Fit, problem: Problem | Sequence[Problem]) -> tuple[Problem, ...]:
+    """The problems with start states as widely spread as the fit learnt."""
+    return fit.averaging.of(together(problem))
 
 
 def _opened(problem: Problem, part: float) -> Problem:
@@ -202,7 +240,7 @@ def fitted(fit: Fit, problem: Problem | Sequence[Problem], *, movie: int = 0) ->
     movie
         Chooses among several problems that were fitted together.
     """
-    problems = together(problem)
+    problems = as_fitted(fit, problem)
     one, plan = problems[movie], fit.plans[movie]
     slots = solved(fit.equation, split(fit.starts, problems)[movie], one, plan)[2]
     frame, real = one.schedule.frames, one.schedule.real

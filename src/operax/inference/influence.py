@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .fit import Fit
+from .fit import Fit, as_fitted
 from .linearise import NormalEquations, predict
-from .problem import Problem, split, together
+from .problem import Problem, split
 from .reverse import frozen
 
 
@@ -60,7 +60,7 @@ def sandwich(fit: Fit, problem: Problem | Sequence[Problem], block: tuple[int, .
     ----------
     H. White, Econometrica 50, 1 (1982), doi:10.2307/1912526.
     """
-    problems = together(problem)
+    problems = as_fitted(fit, problem)
     along_laws, along_starts = directions(fit.normal)
     total = along_laws @ along_laws.T + jnp.einsum("pwm,qwm->pq", along_starts, along_starts)
     blocks, begin = 0, 0

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .descent import AbstractMethod, begun, check_settings, ended, excess
+from .descent import AbstractMethod, begun, check_settings, ended, excess, raised, tilted
 from .linearise import linearise
 from .reverse import gradient
 from .settle import ACCURACY, settled
@@ -56,15 +56,16 @@ class LBFGS(AbstractMethod):
     def rough(self):
         return LBFGS(self.steps, max(1.0, self.tolerance), self.first)
 
-    def descend(self, point, problems, watch=None, pull=None):
+    def descend(self, point, problems, watch=None, tilt=0.0, pull=None):
         if pull is not None:
             raise TypeError("`LBFGS` holds no quantities; use `LevenbergMarquardt`.")
         theta, unravel = jax.flatten_util.ravel_pytree(point.equation)
 
         def slope_at(equation, xi, plans):
-            return np.concatenate([np.ravel(part) for part in gradient(equation, xi, problems, plans)]).astype(float)
+            laws, starts = gradient(equation, xi, problems, plans)
+            return np.concatenate([np.ravel(laws + tilt), np.ravel(starts)]).astype(float)
 
-        point = begun(point, problems)
+        point = begun(point, problems, raised(point.equation, tilt))
         slope = slope_at(point.equation, point.xi, point.plans)
         while True:
             value, unit = point.history[-1], excess(point.history[-1], problems)
@@ -74,7 +75,7 @@ class LBFGS(AbstractMethod):
             gained = point.history[-1 - PATIENCE] - value if len(point.history) > PATIENCE else np.inf
             reason = ended(point, max(promised, gained), goal, self.steps, point.reach < SHORTEST)
             if reason is not None:
-                return point, linearise(point.equation, point.xi, problems, point.plans), reason
+                return point, tilted(linearise(point.equation, point.xi, problems, point.plans), tilt), reason
             change = point.reach * direction
             theta, _ = jax.flatten_util.ravel_pytree(point.equation)
             d_theta, d_xi = change[: theta.size], change[theta.size :].reshape(point.xi.shape)
@@ -82,6 +83,7 @@ class LBFGS(AbstractMethod):
             xi = point.xi + jnp.asarray(d_xi, point.xi.dtype)
             accuracy = max(ACCURACY * unit**0.5, 0.2 * (2 * promised) ** 0.5)
             trial, plans = settled(equation, xi, problems, point.plans, accuracy)
+            trial += raised(equation, tilt)
             if np.isfinite(trial) and trial <= value + SUFFICIENT * float(slope @ change):
                 before, slope = slope, slope_at(equation, xi, plans)
                 bent = float(change @ (slope - before)) > 1e-10 * float(change @ change)

@@ -30,6 +30,8 @@ class Shared(eqx.Module):
     ----------
     equation, xi
         The optimum of the recorded movie.
+    tilt
+        What averaging over start states adds to the slope along the laws.
     factor
         A square root of the joint covariance of all unknowns there.
     expected
@@ -42,6 +44,7 @@ class Shared(eqx.Module):
 
     equation: AbstractEquation
     xi: Float[Array, "window mode"]
+    tilt: Float[Array, " p"]
     factor: Float[Array, "unknown unknown"]
     problems: tuple[Problem, ...]
     expected: tuple[Float[Array, "time *space"], ...]
@@ -173,7 +176,8 @@ def _member(shared: Shared, number: Int[Array, ""]) -> Members:
 
     def value(u):
         x = optimum + shared.factor @ u
-        return sum(map(loss, problems, predicted(x, shared.plans))) + 0.5 * jnp.sum((x - centre) ** 2)
+        likely = sum(map(loss, problems, predicted(x, shared.plans)))
+        return likely + 0.5 * jnp.sum((x - centre) ** 2) + shared.tilt @ x[: theta.size]
 
     end = descended(jax.value_and_grad(value), optimum.size, optimum.dtype, shared.steps, shared.tolerance)
     x = optimum + shared.factor @ end.u

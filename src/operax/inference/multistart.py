@@ -10,7 +10,7 @@ from jaxtyping import Array, Key
 
 from ..physics.equations import AbstractEquation
 from .descent import AbstractMethod
-from .fit import Fit, fit, refit
+from .fit import Fit, fit
 from .optimise import LevenbergMarquardt
 from .problem import Problem, together
 
@@ -97,7 +97,9 @@ def multistart(
         raise RuntimeError(
             f"the equation could not be solved from any of {size} starting points; the first failed with: {members[0]}"
         )
-    return Multistart(refit(fits[0], problems, method=method), tuple(fits), size - len(fits))
+    # afresh, so that the spread of start states is that of a fit that was finished
+    best = fit(fits[0].equation, problems, method=method)
+    return Multistart(best, tuple(fits), size - len(fits))
 
 
 def _attempt(equation: AbstractEquation, problems: tuple[Problem, ...], method: AbstractMethod) -> Fit | str:

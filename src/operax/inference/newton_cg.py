@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .descent import AbstractMethod, begun, check_settings, ended, excess
+from .descent import AbstractMethod, begun, check_settings, ended, excess, raised, tilted
 from .linearise import linearise
 from .reverse import gradient, product
 from .settle import ACCURACY, settled
@@ -54,12 +54,17 @@ class NewtonCG(AbstractMethod):
     def rough(self):
         return NewtonCG(self.steps, max(1.0, self.tolerance), self.radius)
 
-    def descend(self, point, problems, watch=None, pull=None):
+    def descend(self, point, problems, watch=None, tilt=0.0, pull=None):
         if pull is not None:
             raise TypeError("`NewtonCG` holds no quantities; use `LevenbergMarquardt`.")
         _, unravel = jax.flatten_util.ravel_pytree(point.equation)
-        point = begun(point, problems)
-        slope = gradient(point.equation, point.xi, problems, point.plans)
+        point = begun(point, problems, raised(point.equation, tilt))
+
+        def slope_at(point):
+            laws, starts = gradient(point.equation, point.xi, problems, point.plans)
+            return laws + tilt, starts
+
+        slope = slope_at(point)
         while True:
             value, unit = point.history[-1], excess(point.history[-1], problems)
 
@@ -71,16 +76,17 @@ class NewtonCG(AbstractMethod):
             small = promised if inside else np.inf
             reason = ended(point, small, goal, self.steps, point.reach < SHORTEST * self.radius)
             if reason is not None:
-                return point, linearise(point.equation, point.xi, problems, point.plans), reason
+                return point, tilted(linearise(point.equation, point.xi, problems, point.plans), tilt), reason
             theta, _ = jax.flatten_util.ravel_pytree(point.equation)
             equation, xi = unravel(theta + change[0]), point.xi + change[1]
             accuracy = max(ACCURACY * unit**0.5, 0.2 * (2 * promised) ** 0.5)
             trial, plans = settled(equation, xi, problems, point.plans, accuracy)
+            trial += raised(equation, tilt)
             if np.isfinite(trial) and trial < value:
                 ratio = (value - trial) / promised
                 grown = max(point.reach, 3 * _dot(change, change) ** 0.5) if ratio > 0.75 else point.reach
                 point = point.moved(equation, xi, plans, point.reach / 4 if ratio < 0.25 else grown, trial)
-                slope = gradient(point.equation, point.xi, problems, point.plans)
+                slope = slope_at(point)
             else:
                 point = point.refused(min(point.reach, _dot(change, change) ** 0.5) / 4, trial)
             if watch is not None:

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .descent import AbstractMethod, begun, check_settings, ended, excess
+from .descent import AbstractMethod, begun, check_settings, ended, excess, raised, tilted
 from .linearise import NormalEquations, linearise
 from .settle import ACCURACY, settled
 
@@ -46,22 +46,20 @@ class LevenbergMarquardt(AbstractMethod):
     def rough(self):
         return LevenbergMarquardt(self.steps, max(1.0, self.tolerance), self.damping)
 
-    def descend(self, point, problems, watch=None, pull=None):
+    def descend(self, point, problems, watch=None, tilt=0.0, pull=None):
         theta, unravel = jax.flatten_util.ravel_pytree(point.equation)
 
-        def pulled(equation):
-            return 0.0 if pull is None else 0.5 * float(jnp.sum(pull(equation) ** 2))
+        def added(equation):
+            return raised(equation, tilt) + (0.0 if pull is None else 0.5 * float(jnp.sum(pull(equation) ** 2)))
 
         def normal_at(point):
-            normal = linearise(point.equation, point.xi, problems, point.plans)
+            normal = tilted(linearise(point.equation, point.xi, problems, point.plans), tilt)
             if pull is None:
                 return normal
             theta, _ = jax.flatten_util.ravel_pytree(point.equation)
             return _pulled(normal, lambda t: pull(unravel(t)), theta)
 
-        if not point.history:
-            point = begun(point, problems)
-            point = eqx.tree_at(lambda p: p.history, point, (point.history[0] + pulled(point.equation),))
+        point = begun(point, problems, added(point.equation))
         normal = normal_at(point)
         while True:
             value, promised, unit = point.history[-1], normal.promise(0.0), excess(point.history[-1], problems)
@@ -73,7 +71,7 @@ class LevenbergMarquardt(AbstractMethod):
             equation, xi = unravel(theta + d_theta), point.xi + d_xi
             accuracy = max(ACCURACY * unit**0.5, 0.2 * (2 * promised) ** 0.5)
             trial, plans = settled(equation, xi, problems, point.plans, accuracy)
-            trial += pulled(equation)
+            trial += added(equation)
             if np.isfinite(trial) and trial < value:
                 ratio = (value - trial) / normal.promise(point.reach)
                 damping = point.reach * (1 / 5 if ratio > 0.75 else 2 if ratio < 0.25 else 1 / 2)

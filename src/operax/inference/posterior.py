@@ -56,6 +56,7 @@ class Posterior(eqx.Module):
     def as_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         """Draws, optimum and diagnostics by name, for `operax.save`."""
         arrays = {"start_coordinates": np.asarray(self.fit.starts), "history": np.asarray(self.fit.history)}
+        arrays |= {f"start_spread/{i}": spread for i, spread in enumerate(self.fit.averaging.spreads)}
         arrays["chi2"] = np.asarray(self.fit.chi2)
         arrays |= {f"found/{name}": np.asarray(values) for name, values in self.found.items()}
         for tree, kind in ((self.draws, "draws"), (self.best, "best")):

@@ -10,10 +10,10 @@ import scipy.stats
 from jaxtyping import Array, Float
 
 from ..physics.equations import AbstractEquation
-from .descent import Point
-from .fit import Fit
+from .descent import Point, raised
+from .fit import Fit, as_fitted
 from .optimise import LevenbergMarquardt
-from .problem import Problem, together
+from .problem import Problem
 from .settle import objective, prior_loss
 
 # A quantity is held to within this part of its posterior width. The profile is quoted at the value reached, where
@@ -106,7 +106,7 @@ def profile(
     ----------
     A. Raue et al., Bioinformatics 25, 1923 (2009), doi:10.1093/bioinformatics/btp358.
     """
-    problems, method = together(problem), method or LevenbergMarquardt()
+    problems, method = as_fitted(fit, problem), method or LevenbergMarquardt()
     theta, unravel = jax.flatten_util.ravel_pytree(fit.equation)
 
     def vector(equation):
@@ -125,7 +125,8 @@ def profile(
     if not (width > 0).all():
         raise ValueError("`quantity` does not depend on the unknown numbers of the equation.")
     done = [(centre, Point(fit.equation, fit.starts, fit.plans, method.first_reach), 0.0, 0.0, "")]
-    base = -float(fit.log_density), -float(fit.log_density) - prior_loss(fit.equation, fit.starts)
+    tilt, best = fit.averaging.tilt, -float(fit.log_density)
+    base = best + raised(fit.equation, tilt), best - prior_loss(fit.equation, fit.starts)
     order = np.argsort(np.sum(((wanted - centre) / width) ** 2, 1))
     found = {}
     for i in order:
@@ -135,10 +136,10 @@ def profile(
         def pull(equation, target=target):
             return (vector(equation) - target) / (SLACK * width)
 
-        point, _, result = method.descend(near.afresh(method.first_reach), problems, pull=pull)
-        total = objective(point.equation, point.xi, problems, point.plans)
+        point, _, result = method.descend(near.afresh(method.first_reach), problems, tilt=tilt, pull=pull)
+        value = objective(point.equation, point.xi, problems, point.plans)
+        total, likely = value + raised(point.equation, tilt), value - prior_loss(point.equation, point.xi)
         reached = np.asarray(vector(point.equation), float)
-        likely = total - prior_loss(point.equation, point.xi)
         done.append((reached, point, total - base[0], likely - base[1], result))
         found[int(i)] = done[-1]
     rows = [found[i] for i in range(len(wanted))]

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Key
 from ..movie import Movie
 from ..physics.equations import AbstractEquation
 from ..physics.simulate import StepPlan
-from .fit import Fit
+from .fit import Fit, as_fitted
 from .linearise import loss, predict
 from .members import descended
 from .perturb import expected_frames
@@ -31,6 +31,7 @@ class _Chain(eqx.Module):
     denoiser: Callable | None
     raw: Movie
     equation: AbstractEquation
+    tilt: Float[Array, " p"]
 
     @property
     def laws(self) -> int:
@@ -40,7 +41,8 @@ class _Chain(eqx.Module):
         _, rebuild = jax.flatten_util.ravel_pytree(self.equation)
         xi = x[self.laws :].reshape(self.problem.starts.guess.shape)
         problem = self.judged(frames)
-        return loss(problem, predict(rebuild(x[: self.laws]), xi, problem, self.plan)) + 0.5 * jnp.sum(x**2)
+        likely = loss(problem, predict(rebuild(x[: self.laws]), xi, problem, self.plan))
+        return likely + 0.5 * jnp.sum(x**2) + self.tilt @ x[: self.laws]
 
     def judged(self, frames: Float[Array, "time *space"]) -> Problem:
         """The problem as it would be for other raw frames; start states that are given come from them."""
@@ -142,13 +144,14 @@ def propagate(
     take their centre and scale from the first frames; these are held.
     """
     _check(problem, raw, draws, pairs)
+    (problem,) = as_fitted(fit, problem)
     plan = frozen(fit.plans)[0]
     frames = problem.data.frames
     if denoiser is not None and not len(problem.starts.modes):
         states = denoiser(raw.replace(frames=frames)).frames[np.asarray([w[0] for w in problem.windows])]
         if not bool(jnp.allclose(states, problem.starts.base, rtol=1e-3, atol=1e-5)):
             raise ValueError("the problem's start states are not what `denoiser` makes of `raw`; give the one used.")
-    chain = _Chain(problem, plan, denoiser, raw.replace(frames=frames), fit.equation)
+    chain = _Chain(problem, plan, denoiser, raw.replace(frames=frames), fit.equation, fit.averaging.tilt)
     theta, rebuild = jax.flatten_util.ravel_pytree(fit.equation)
     x = jnp.concatenate([theta, fit.starts.ravel().astype(theta.dtype)])
     curvature = np.asarray(_curvature(chain, x, frames))

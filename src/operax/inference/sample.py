@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from .fit import Fit
+from .fit import Fit, as_fitted
 from .linearise import NormalEquations, negative_log_posterior
 from .posterior import Posterior
-from .problem import Problem, together
+from .problem import Problem
 from .reverse import frozen
 
 # Whitened coordinates need few leapfrog steps; 2⁵ bounds the cost of a draw. Draws that reach it are counted.
@@ -83,7 +83,7 @@ def sample(
     if chains < 1 or draws < 4 or warmup < 20:
         raise ValueError(f"`chains` must be at least 1, `draws` 4 and `warmup` 20, got {chains}, {draws} and {warmup}.")
     theta, unravel = jax.flatten_util.ravel_pytree(fit.equation)
-    p, problems = theta.size, together(problem)
+    p, problems = theta.size, as_fitted(fit, problem)
     factor = jnp.asarray(joint_factor(fit.normal), theta.dtype)
     # reverse derivatives need a number of steps that is fixed
     plans = frozen(fit.plans)

@@ -1,0 +1,191 @@
+"""Start states averaged over: how widely they spread is learnt with the laws, and the laws answer to all of them.
+
+The most probable laws *and* start states together are not the most probable laws: where laws change how well the
+movie fixes its start, half the log determinant of the start curvature stands between the two. That term is right only
+under a prior as wide as start states really spread, and that is learnt first, shell by shell in wavenumber.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.optimize
+from jaxtyping import Array, Float
+
+from ..physics.equations import AbstractEquation
+from .descent import Point
+from .linearise import NormalEquations, linearise
+from .problem import Problem
+
+# Modes are taken in so many shells of neighbouring wavenumbers, of no fewer modes than this.
+SHELLS, FEWEST = 16, 2
+# The logarithm of what a shell spreads differs from that of its neighbour by so much, and the first from what was
+# supposed.
+STEPWISE, SUPPOSED, FARTHEST = 0.7, 1.5, 4.0
+# A mode whose square is this part mean is the level, which the movie fixes by itself.
+LEVEL = 0.9
+# The determinant's slope is taken between these multiples of a posterior standard deviation.
+STEP = 0.5
+# Directions it is measured along, the widest first, and the most it may pull there, in standard deviations.
+DIRECTIONS, STRONGEST = 16, 2.0
+
+
+class Averaging(eqx.Module):
+    """What it takes for the laws to answer to all start states a movie allows.
+
+    Attributes
+    ----------
+    spreads
+        Prior standard deviations of the start modes of each movie, in units of what `PreRoll` supposed.
+    tilt
+        Slope of half the log determinant of the start curvature along the laws.
+    """
+
+    spreads: tuple[Float[np.ndarray, " mode"], ...]
+    tilt: Float[Array, " p"]
+
+    def of(self, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+        """The problems with start states as widely spread as was learnt.
+
+        Raises
+        ------
+        ValueError
+            If they have other start modes.
+        """
+        expected, got = [len(s) for s in self.spreads], [len(p.starts.modes) for p in problems]
+        if expected != got:
+            raise ValueError(
+                f"the problem has {got} start modes and that of the fit had {expected}: give the problem it was "
+                "fitted to, or fit again."
+            )
+        return tuple(_spread_out(p, s) for p, s in zip(problems, self.spreads))
+
+    def rows(self, problems: tuple[Problem, ...], most: int) -> Float[np.ndarray, "window mode"]:
+        """Spreads of every window, filled up with ones."""
+        rows = [np.pad(s, (0, most - len(s)), constant_values=1.0) for s in self.spreads]
+        return np.repeat(rows, [len(p.windows) for p in problems], axis=0)
+
+
+def supposed(equation: AbstractEquation, problems: tuple[Problem, ...]) -> Averaging:
+    """Before anything is learnt."""
+    theta, _ = jax.flatten_util.ravel_pytree(equation)
+    return Averaging(tuple(np.ones(len(p.starts.modes)) for p in problems), jnp.zeros_like(theta))
+
+
+def _spread_out(problem: Problem, spread: Float[np.ndarray, " mode"]) -> Problem:
+    modes = problem.starts.modes
+    wider = modes * jnp.asarray(spread, modes.dtype).reshape(-1, *(1,) * (modes.ndim - 1))
+    return eqx.tree_at(lambda p: p.starts.modes, problem, wider)
+
+
+def relearnt(
+    point: Point, normal: NormalEquations, problems: tuple[Problem, ...], old: Averaging
+) -> tuple[Point, NormalEquations, Averaging]:
+    """The same laws and states, and their normal equations, under spreads that were learnt from them."""
+    spreads = _learnt(normal, point.xi, problems, old.spreads)
+    new = Averaging(spreads, old.tilt)
+    most = point.xi.shape[1]
+    normal, xi = _rescaled(normal, point.xi, new.rows(problems, most) / old.rows(problems, most))
+    return eqx.tree_at(lambda p: p.xi, point, xi), normal, new
+
+
+def _learnt(normal: NormalEquations, xi: Float[Array, "window mode"], problems, spreads):
+    """Spreads under which the movies are most probable, start states averaged over and laws held.
+
+    Neighbouring shells are tied, so that those the movie says nothing of follow those it does.
+
+    References
+    ----------
+    C. E. Rasmussen and C. K. I. Williams, Gaussian Processes for Machine Learning, MIT Press (2006), section 5.4.
+    """
+    found, windows = [], np.cumsum([0, *(len(p.windows) for p in problems)])
+    for problem, old, begin, end in zip(problems, spreads, windows, windows[1:]):
+        modes, shells = len(old), _shells(problem)
+        if not shells:
+            found.append(old)
+            continue
+        coordinates = np.asarray(xi[begin:end, :modes], float) * old
+        curvature = (np.asarray(normal.starts[begin:end, :modes, :modes], float) - np.eye(modes)) / old[:, None] / old
+        pull = np.einsum("wmn,wn->wm", curvature, coordinates) + coordinates / old**2
+        sharing = np.zeros((modes, len(shells)))
+        for number, shell in enumerate(shells):
+            sharing[shell, number] = 1
+
+        def improbable(logs, curvature=curvature, pull=pull, sharing=sharing):
+            """Minus the log evidence and its slope."""
+            precision = np.exp(-2 * sharing @ logs)
+            whole = curvature + np.diag(precision)
+            inverse = np.linalg.inv(whole)
+            mean = np.einsum("wmn,wn->wm", inverse, pull)
+            value = 0.5 * np.linalg.slogdet(whole)[1].sum() - 0.5 * np.sum(mean * pull)
+            value -= 0.5 * len(pull) * np.log(precision).sum()
+            square = (mean**2 + np.einsum("wmm->wm", inverse)) * precision
+            steps = np.diff(logs) / STEPWISE
+            value += 0.5 * np.sum(steps**2) + 0.5 * (logs[0] / SUPPOSED) ** 2
+            slope = sharing.T @ (1 - square).sum(0) - np.diff(steps, prepend=0, append=0) / STEPWISE
+            slope[0] += logs[0] / SUPPOSED**2
+            return value, slope
+
+        first = np.log(np.array([old[shell[0]] for shell in shells]))
+        bounds = [(-FARTHEST, FARTHEST)] * len(first)
+        best = scipy.optimize.minimize(improbable, first, jac=True, method="L-BFGS-B", bounds=bounds).x
+        spread = np.ones(modes)
+        for shell, log in zip(shells, best):
+            spread[shell] = np.exp(log)
+        found.append(spread)
+    return tuple(found)
+
+
+def _shells(problem: Problem) -> list[Float[np.ndarray, " mode"]]:
+    """Numbers of the modes that share a spread; they come in order of wavenumber. The level has none."""
+    modes = np.asarray(problem.starts.modes, float)[:, problem.data.domain.inside]
+    if not len(modes):
+        return []
+    level = modes.mean(1) ** 2 > LEVEL * (modes**2).mean(1)
+    numbers = np.flatnonzero(~level)
+    return np.array_split(numbers, max(1, min(SHELLS, len(numbers) // FEWEST))) if len(numbers) else []
+
+
+def _rescaled(normal, xi, factors):
+    """Normal equations and start coordinates of the same states when the prior is wider by ``factors``."""
+    f = jnp.asarray(factors, xi.dtype)
+    unit = jnp.eye(xi.shape[1], dtype=xi.dtype)
+    curvature = (normal.starts - unit) * f[:, :, None] * f[:, None, :] + unit
+    gradient = (normal.gradient_starts - xi) * f + xi / f
+    scaled = NormalEquations(normal.laws, normal.cross * f[:, None, :], curvature, normal.gradient_laws, gradient)
+    return scaled, xi / f
+
+
+def determinant_slope(point: Point, normal: NormalEquations, problems: tuple[Problem, ...]) -> Float[Array, " p"]:
+    """Slope of half the log determinant of the start curvature along the laws, start states following.
+
+    Notes
+    -----
+    Central differences along the widest directions of the posterior; others are too narrow for it to move anything.
+
+    References
+    ----------
+    L. Tierney and J. B. Kadane, J. Am. Stat. Assoc. 81, 82 (1986), doi:10.1080/01621459.1986.10478240.
+    """
+    theta, unravel = jax.flatten_util.ravel_pytree(point.equation)
+    values, vectors = np.linalg.eigh(np.asarray(normal.schur(), float))
+    follow = jnp.linalg.solve(normal.starts, jnp.swapaxes(normal.cross, 1, 2))
+
+    def determinant(move):
+        xi = point.xi - jnp.einsum("wmp,p->wm", follow, move)
+        starts = linearise(unravel(theta + move), xi, problems, point.plans).starts
+        return 0.5 * np.linalg.slogdet(np.asarray(starts, float))[1].sum() if jnp.isfinite(starts).all() else np.nan
+
+    total = np.zeros(theta.size)
+    for value, vector in list(zip(values, vectors.T))[:DIRECTIONS]:
+        move = jnp.asarray(STEP * vector / value**0.5, theta.dtype)
+        pull = (determinant(move) - determinant(-move)) / (2 * STEP)
+        # where the equation cannot be solved half a deviation away nothing is known
+        total += np.clip(np.nan_to_num(pull), -STRONGEST, STRONGEST) * value**0.5 * vector
+    return jnp.asarray(total, theta.dtype)
+
+
+def distance(normal: NormalEquations) -> float:
+    """How far a full step moves the laws, in posterior standard deviations."""
+    move = normal.newton_step(0.0)[0]
+    return float(move @ normal.schur() @ move) ** 0.5
