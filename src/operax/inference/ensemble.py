@@ -6,20 +6,23 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Key
 
+from ..movie import Movie
 from ..physics.equations import AbstractEquation
 from .checkpoint import fingerprint
 from .executors import outcomes
 from .fit import Fit, as_fitted, fit
 from .kept import FIELDS, keep, kept
 from .members import Shared
-from .perturb import AbstractPerturbation, Randomised, expected_frames
+from .perturb import AbstractPerturbation, Bootstrap, Randomised, expected_frames
 from .posterior import Posterior
 from .problem import Problem, split, together
+from .remade import NEARLY
 from .reverse import frozen
 from .sample import joint_factor
 
@@ -39,6 +42,7 @@ def ensemble(
     key: Key[jax.Array, ""],
     size: int = 64,
     method: AbstractPerturbation | None = None,
+    remake: Callable[[Movie, Key[jax.Array, ""]], Problem] | None = None,
     executor: Executor | None = None,
     devices: Sequence[jax.Device] = (),
     folder: str | os.PathLike | None = None,
@@ -60,7 +64,11 @@ def ensemble(
     size
         Number of members.
     method
-        How members differ: `Randomised` (default), `Bootstrap` or `BlockBootstrap`.
+        How members differ: `Randomised` (default), `Bootstrap` (default with ``remake``) or `BlockBootstrap`.
+    remake
+        Makes the problem again from a movie, with a key: trains the denoiser anew and makes new start states of it,
+        so that the whole way from the raw frames is repeated for each member. Members are then fitted one at a
+        time, by Levenberg–Marquardt from the optimum.
     executor
         Where members are fitted: any executor of processes that were spawned, not forked, such as those of
         `concurrent.futures` or Dask. Default: here.
@@ -92,15 +100,17 @@ def ensemble(
 
     Notes
     -----
-    Members keep the solver's steps of the fit. Where these are too coarse for a member's laws the notes say so.
+    Members keep the solver's steps of the fit, unless they are made again. Where these are too coarse for a member's
+    laws the notes say so.
     `Randomised` members are draws of the posterior as long as it has one optimum; the bootstraps are draws of the
-    estimate over repeated noise, with nothing added for what the movie does not tell.
+    estimate over repeated noise, with nothing added for what the movie does not tell. With ``remake`` a frame that no
+    window reaches or starts from is drawn around the recorded one, so that its noise is twice that of others.
 
     References
     ----------
     J. M. Bardsley et al., SIAM J. Sci. Comput. 36, A1895 (2014), doi:10.1137/140964023, for `Randomised`.
     """
-    problems, method = together(problem), method or Randomised()
+    problems, method = together(problem), method or (Randomised() if remake is None else Bootstrap())
     if size < 2 or steps < 1 or not tolerance > 0 or (batch is not None and batch < 1):
         raise ValueError(
             f"`size` must be at least 2, `steps`, `batch` and `tolerance` positive, got {size}, {steps}, {batch}, "
@@ -108,17 +118,20 @@ def ensemble(
         )
     if batch is not None and devices and batch % len(devices):
         raise ValueError(f"`batch` must be a multiple of the {len(devices)} devices that share it, got {batch}.")
+    if remake is not None:
+        _check_remade(method, batch, devices, key)
     for one in problems:
         method.check(one)
     if folder is not None:
         Path(folder).mkdir(parents=True, exist_ok=True)
     checkpoint = None if folder is None else Path(folder) / "optimum.h5"
     best = equation if isinstance(equation, Fit) else fit(equation, problems, checkpoint=checkpoint)
-    shared = prepared(best, as_fitted(best, problems), key, method, steps, tolerance)
-    batch = batch or (1 if executor is not None else _batch(best, problems, size, len(devices)))
+    shared = prepared(best, as_fitted(best, problems), key, method, steps, tolerance, remake)
+    batch = batch or (1 if executor is not None or remake is not None else _batch(best, problems, size, len(devices)))
     mark = _mark(best, problems, shared)
     found = {} if folder is None else kept(folder, mark, size)
     lost: dict[int, str] = {}
+    goal = tolerance if remake is None else max(tolerance, NEARLY)
     # a batch is repeated as a whole, so that it is the same program on the same numbers as before
     batches = [tuple(range(i, i + batch)) for i in range(0, size, batch)]
     missing = [numbers for numbers in batches if any(n < size and n not in found for n in numbers)]
@@ -127,7 +140,7 @@ def ensemble(
             if number >= size or number in found:
                 continue
             ended = {} if isinstance(outcome, str) else {name: outcome[name][row] for name in FIELDS}
-            reason = outcome if isinstance(outcome, str) else _fault(ended, tolerance)
+            reason = outcome if isinstance(outcome, str) else _fault(ended, goal)
             if reason:
                 lost[number] = reason
             else:
@@ -136,7 +149,7 @@ def ensemble(
                 keep(folder, mark, number, ended, reason)
         if progress is not None:
             progress(len(found) + len(lost), size)
-    return _gathered(best, found, lost, method)
+    return _gathered(best, found, lost, method, remake is not None)
 
 
 def prepared(
@@ -146,6 +159,7 @@ def prepared(
     method: AbstractPerturbation,
     steps: int,
     tolerance: float,
+    remake: Callable[[Movie, Key[jax.Array, ""]], Problem] | None = None,
 ) -> Shared:
     """What members need to know, from the fit of the recorded movie."""
     plans = frozen(best.plans)
@@ -167,7 +181,21 @@ def prepared(
         generator,
         steps,
         tolerance,
+        remake,
     )
+
+
+def _check_remade(method: AbstractPerturbation, batch: int | None, devices, key) -> None:
+    if batch not in (None, 1) or devices:
+        raise ValueError(
+            f"members with `remake` are fitted one at a time: leave out `batch` and `devices`, got {batch} and "
+            f"{len(devices)} devices; give an `executor` to fit several at once."
+        )
+    if np.any(np.asarray(method.centre(jnp.zeros(1), key=key))):
+        raise ValueError(
+            f"`remake` repeats the estimate over fresh noise, and `{type(method).__name__}` draws the prior's mean "
+            "too; take `Bootstrap()` or `BlockBootstrap(...)`."
+        )
 
 
 def _batch(best: Fit, problems, size: int, devices: int) -> int:
@@ -182,6 +210,9 @@ def _mark(best: Fit, problems, shared: Shared) -> str:
     for leaf in jax.tree.leaves((shared.seed, best.starts, best.averaging, shared.plans, shared.perturbation)):
         digest.update(np.asarray(leaf).tobytes())
     digest.update(f"{shared.generator} {shared.steps} {shared.tolerance}".encode())
+    if shared.remake is not None:
+        # a function goes by its name: its address is another one in every run
+        digest.update(eqx.tree_pformat(shared.remake, short_arrays=False).encode())
     return digest.hexdigest()
 
 
@@ -193,7 +224,7 @@ def _fault(ended: dict[str, np.ndarray], tolerance: float) -> str:
     return ""
 
 
-def _gathered(best: Fit, found: dict, lost: dict[int, str], method: AbstractPerturbation) -> Posterior:
+def _gathered(best: Fit, found: dict, lost: dict[int, str], method: AbstractPerturbation, again: bool) -> Posterior:
     numbers = sorted(found)
     if len(numbers) < 2:
         raise RuntimeError(
@@ -210,5 +241,5 @@ def _gathered(best: Fit, found: dict, lost: dict[int, str], method: AbstractPert
             f"solver steps were too coarse for the laws of {coarse} members: give shorter windows, or fit again"
         )
     draws = jax.vmap(rebuild)(table["unknowns"][:, : theta.size].astype(theta.dtype))
-    words = f"ensemble, {type(method).__name__}"
+    words = f"ensemble, {type(method).__name__}" + (", made again from each movie" if again else "")
     return Posterior(best.equation, draws, best, words, tuple(notes), table | {"member": jnp.asarray(numbers)})

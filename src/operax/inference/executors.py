@@ -9,6 +9,7 @@ import numpy as np
 
 from .kept import FIELDS
 from .members import Shared, side_by_side
+from .remade import one_by_one
 
 # Members that were fitted together, or why they were not.
 Outcome = dict[str, np.ndarray] | str
@@ -23,7 +24,8 @@ def work(shared: Shared, numbers: Sequence[int], devices: tuple[jax.Device, ...]
     try:
         with jax.enable_x64(double):
             here = jax.tree.map(lambda x: jnp.asarray(x) if isinstance(x, np.ndarray) else x, shared)
-            ended = side_by_side(here, jnp.asarray(numbers), devices)
+            each = jnp.asarray(numbers)
+            ended = side_by_side(here, each, devices) if here.remake is None else one_by_one(here, each)
             return {name: np.asarray(getattr(ended, name)) for name in FIELDS}
     except Exception as error:
         return f"{type(error).__name__}: {error}"

@@ -9,6 +9,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int
 
+from ..movie import Movie
 from ..physics.equations import AbstractEquation
 from ..physics.simulate import StepPlan
 from .linearise import loss, predict
@@ -40,6 +41,8 @@ class Shared(eqx.Module):
         Solver steps, kept for all members.
     seed
         Data of the random key; a member folds its number in.
+    remake
+        What makes the problem of a member again from its movie; ``None`` where only its frames differ.
     """
 
     equation: AbstractEquation
@@ -54,6 +57,7 @@ class Shared(eqx.Module):
     generator: str = eqx.field(static=True)
     steps: int = eqx.field(static=True)
     tolerance: float = eqx.field(static=True)
+    remake: Callable[[Movie, Array], Problem] | None = None
 
 
 class Members(eqx.Module):
@@ -62,7 +66,7 @@ class Members(eqx.Module):
     Attributes
     ----------
     unknowns
-        Laws, then start coordinates.
+        Laws, then start coordinates; the latter only where all members share their problem's.
     value
         Minus the log posterior of each member's own problem.
     promised
@@ -159,13 +163,18 @@ def _apart(problem: Problem, frames, others):
     return jnp.sum(jnp.where(factor > 0, factor / variance * (frames - others) ** 2, 0))
 
 
-def _member(shared: Shared, number: Int[Array, ""]) -> Members:
+def drawn_problems(shared: Shared, number: Int[Array, ""]) -> tuple[Array, tuple[Problem, ...]]:
+    """The perturbed problems of a member, and a key for what else is drawn for it."""
     key = jax.random.fold_in(jax.random.wrap_key_data(shared.seed, impl=shared.generator), number)
-    centre_key, *keys = jax.random.split(key, 1 + len(shared.problems))
-    problems = tuple(
+    other_key, *keys = jax.random.split(key, 1 + len(shared.problems))
+    return other_key, tuple(
         shared.perturbation.problem(problem, expected, key=k)
         for problem, expected, k in zip(shared.problems, shared.expected, keys)
     )
+
+
+def _member(shared: Shared, number: Int[Array, ""]) -> Members:
+    centre_key, problems = drawn_problems(shared, number)
     theta, rebuild = jax.flatten_util.ravel_pytree(shared.equation)
     optimum = jnp.concatenate([theta, shared.xi.ravel().astype(theta.dtype)])
     centre = shared.perturbation.centre(optimum, key=centre_key)

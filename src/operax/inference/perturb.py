@@ -5,6 +5,7 @@ import abc
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key
 
 from ..noise import PoissonGaussian
@@ -135,10 +136,12 @@ class BlockBootstrap(AbstractPerturbation):
 
 
 def expected_frames(equation, xi, problem: Problem, plan) -> Float[Array, "time *space"]:
-    """The movie an equation predicts; frames that no window reaches are the recorded ones."""
-    real = problem.schedule.real
+    """The movie an equation predicts; a frame that no window reaches is the state one starts from, or as recorded."""
+    real, frames = problem.schedule.real, problem.data.frames
     slots = solved(equation, xi, problem, plan)[2]
-    return problem.data.frames.at[problem.schedule.frames[real]].set(slots[real])
+    if problem.starts.lead == 0:
+        frames = frames.at[np.asarray([window[0] for window in problem.windows])].set(problem.starts.base)
+    return frames.at[problem.schedule.frames[real]].set(slots[real])
 
 
 def drawn(problem: Problem, expected: Float[Array, "time *space"], *, key: Key[Array, ""]) -> Array:
@@ -152,9 +155,8 @@ def drawn(problem: Problem, expected: Float[Array, "time *space"], *, key: Key[A
         space = tuple(range(1, z.ndim))
         z = jnp.fft.irfftn(jnp.fft.rfftn(z, axes=space) / judge.filter, s=z.shape[1:], axes=space).astype(dtype)
     variance = jax.vmap(judge.variance)(problem.variance, expected)
-    # a weight is a factor on the inverse variance; values without weight are not judged
-    scored = problem.factor > 0
-    return jnp.where(scored, jnp.sqrt(variance / jnp.where(scored, problem.factor, 1)) * z, 0)
+    # a weight is a factor on the inverse variance; values without weight are not judged, but starts may be made of them
+    return jnp.sqrt(variance / jnp.where(problem.factor > 0, problem.factor, 1)) * z
 
 
 def settled_variance(problem: Problem, expected: Float[Array, "time *space"]) -> Problem:
