@@ -48,7 +48,7 @@ def main(folder: str | Path, path: str = "optical_flakes.png"):
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.5), layout="constrained")
     left.imshow(np.asarray(seen.frames[0]) / 255)
     shown = right.imshow(layers, cmap=plt.get_cmap("viridis", len(names)), vmin=-0.5, vmax=len(names) - 0.5)
-    figure.colorbar(shown, label="layers", ticks=range(len(names)))
+    figure.colorbar(shown, label="layers", ticks=range(len(names)), shrink=0.8)
     for ax, title in ((left, "seen"), (right, "classes; white is like none")):
         ax.set(title=title, xticks=[], yticks=[])
     figure.savefig(path)

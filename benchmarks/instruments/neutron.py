@@ -17,6 +17,8 @@ from operax.movie import Movie
 
 # Experiments behind the row of D(c).
 DRAWS = 8
+# Optical depth of housing and host, lithium fraction before the charge, first frame at which it has well begun.
+HOUSING, BEGIN, BEGUN = 0.5, 0.05, 4
 
 
 def robust(values) -> float:
@@ -147,38 +149,56 @@ def cell(data: Path, steps: int, key) -> dict:
     return {"rows": rows}
 
 
+def smooth(references: Movie, level: noise.PoissonGaussian) -> Movie:
+    """The mean of reference frames, cleaned."""
+    count = len(references)
+    mean = Movie(references.frames.mean(0)[None], [0.0], references.domain)
+    return Cosines(noise.PoissonGaussian(level.gain / count, level.offset, level.read_std / count**0.5))(mean)
+
+
+def profiles(truth: synth.Radiographs, open_beam: Movie, dark: Movie) -> Movie:
+    """Lithium fraction through the thickness, from counts and references."""
+    counts = neutron.remove_spots(truth.sample, truth.noise)
+    passed = neutron.transmission(counts, open_beam, dark, noise=truth.noise)
+    depth = neutron.optical_depth(passed.mean("column"))
+    frames, variance = (depth.frames - HOUSING) / truth.lithium, depth.variance / truth.lithium**2
+    return depth.replace(frames=frames, variance=variance, domain=truth.profile.domain)
+
+
+def even(seen: Movie) -> Movie:
+    """The movie with its first frame as it is known to have been."""
+    return seen.replace(frames=seen.frames.at[0].set(BEGIN))
+
+
 def cell_law(data: Path, steps: int, key) -> dict:
     """Simulated electrode: D(c) from windows that start at noisy frames, and from all frames jointly with one start."""
-    housing, begin = 0.5, 0.05
-    c = jnp.linspace(begin, 0.65, 25)
+    c = jnp.linspace(BEGIN, 0.65, 25)
     diffusivity = ox.laws.Exp(ox.laws.Unknown(np.log(1e-4), 1.0) + ox.laws.Legendre(2))
-    names = ("frame to frame", "four frames to a start", "one start, inferred", "one start, known")
-    found: dict[str, list] = {name: [] for name in names}
+    found: dict[str, list] = {}
     for draw in jax.random.split(key, DRAWS):
         truth = synth.neutron_cell(key=draw)
-        counts = neutron.remove_spots(truth.sample, truth.noise)
-        passed = neutron.transmission(counts, truth.open_beam, truth.dark, noise=truth.noise)
-        depth, line = neutron.optical_depth(passed.mean("column")), truth.profile.domain
-        seen = depth.replace(
-            frames=(depth.frames - housing) / truth.lithium, variance=depth.variance / truth.lithium**2, domain=line
-        )
-        even = seen.replace(frames=seen.frames.at[0].set(begin))
+        line = truth.profile.domain
         observe = ox.Blur(line, truth.blur * line.spacing[0])
-        problems = (
-            ox.Problem(seen, observe=observe, window=2, start=ox.Given()),
-            ox.Problem(seen, observe=observe, window=4, start=ox.Given()),
-            ox.Problem(seen, observe=observe),
-            ox.Problem(seen, even, observe=observe, start=ox.Given()),
-        )
-        for pairs, problem in zip(found.values(), problems):
+        seen = profiles(truth, truth.open_beam, truth.dark)
+        clear = profiles(truth, *(smooth(movie, truth.noise) for movie in (truth.open_beam, truth.dark)))
+        problems = {
+            "frame to frame": ox.Problem(seen, observe=observe, window=2, start=ox.Given()),
+            "four frames to a start": ox.Problem(seen, observe=observe, window=4, start=ox.Given()),
+            "one start, inferred": ox.Problem(seen[BEGUN:], observe=observe),
+            "one start, known": ox.Problem(seen, even(seen), observe=observe, start=ox.Given()),
+            "the same, open beam denoised": ox.Problem(clear, even(clear), observe=observe, start=ox.Given()),
+        }
+        for name, problem in problems.items():
             best = ox.fit(ox.Diffusion(diffusivity, ends=truth.equation.ends), problem)
             draws = np.log(np.asarray(ox.laplace(best, problem, key=jax.random.key(1))(lambda e: e.diffusivity(c))))
-            pairs.append((draws.mean(0) - np.log(truth.equation.diffusivity(c)), draws.std(0)))
+            error = draws.mean(0) - np.log(truth.equation.diffusivity(c))
+            found.setdefault(name, []).append((error, draws.std(0)))
     rows = {}
     for name, pairs in found.items():
         error, std = (np.stack(part) for part in zip(*pairs))
         rows[name] = {
             "rms error of ln D": float(np.sqrt((error**2).mean())),
+            "spread over draws": float(np.sqrt(error.var(0, ddof=1).mean())),
             "stated standard deviation": float(np.sqrt((std**2).mean())),
             "rms of z": float(np.sqrt(((error / std) ** 2).mean())),
             "inside 95 %": float((np.abs(error) < 1.96 * std).mean()),

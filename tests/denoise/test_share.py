@@ -88,10 +88,20 @@ def test_nothing_changes_nothing():
     mean, variance = share.restored(share.nothing(jnp.float64), *found[:2], found[3], found[6], True)
     np.testing.assert_array_equal(mean, found[0])
     np.testing.assert_array_equal(variance, found[1])
-    gain = share.measure(*found)
-    mean, variance = share.restored(gain, *found[:2], found[3], found[6], False)
-    np.testing.assert_array_equal(mean, found[0])
-    np.testing.assert_array_equal(variance, found[1])
+    np.testing.assert_array_equal(
+        share.restored(share.measure(*found), *found[:2], found[3], found[6], False)[0], found[0]
+    )
+
+
+def test_a_spread_that_is_wrong_at_one_level_is_set_right_there():
+    bright = np.broadcast_to(np.arange(SHAPE[-1]) < 30, SHAPE)
+    _, found = case(np.where(bright, 0.5, 0.2), 0.5)
+    # Predicted alike at both levels; the brighter half is off by more.
+    found[0], found[2], found[6] = (found[i] + 50.0 * bright for i in (0, 2, 6))
+    found[1] = jnp.full(SHAPE, 0.2**2)
+    _, variance = share.restored(share.measure(*found), *found[:2], found[3], found[6], False)
+    assert float(variance[bright].mean()) == pytest.approx(0.5**2, rel=0.1)
+    assert float(variance[~bright].mean()) == pytest.approx(0.2**2, rel=0.2)
 
 
 def test_spectrum_of_row_noise_lies_in_cosines_that_are_constant_along_rows():

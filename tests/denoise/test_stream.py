@@ -18,9 +18,11 @@ def untrained(network, movie, posterior):
     graph, weights = network.build(key=jax.random.key(0))
     weights["heads"]["kernel"] = 0.1 * jax.random.normal(jax.random.key(1), weights["heads"]["kernel"].shape)
     model = noise.Gaussian(jnp.linspace(0.5, 1.5, movie.domain.shape[1]))
-    shares = jax.random.uniform(jax.random.key(2), (2, 3))
+    share, doubt, spread = jax.random.uniform(jax.random.key(2), (3, 3))
     spectrum = jnp.linspace(0.5, 1.5, SIZE**2).reshape(SIZE, SIZE)
-    gain = Gain(jnp.asarray([0.05, 0.1, 0.2]), *shares, spectrum, jnp.asarray(0.7))
+    gain = Gain(
+        jnp.asarray([0.05, 0.1, 0.2]), share, doubt, jnp.asarray([-0.5, 0.0, 0.5]), spread, spectrum, jnp.asarray(0.7)
+    )
     return Denoiser(weights, jnp.zeros(()), jnp.ones(()), model, jnp.zeros(1), gain, graph, network, "", posterior, ())
 
 

@@ -7,33 +7,33 @@ from jaxtyping import Array, Key
 
 from .. import noise as noises
 from ..movie import Movie
-from .assess import calibrated
+from .assess import CALIBRATED, calibrated, standardised
 from .choose import unpredictable
-from .denoiser import Denoiser, blind_moments, channels, finished, missed, noise_level, put_back, there, with_channels
+from .denoiser import Denoiser, blind_moments, channels, missed, noise_level, put_back, there, with_channels
 from .patches import held_out
 from .share import PROBE, Gain, alike, bolder, measure, restored, spectrum
 
-# At most this many frames are looked at.
-CHECKED = 32
+# Frames and values that are looked at: of a small movie more frames, because noise and signal may change on the way.
+CHECKED, VALUES = 32, 2_000_000
 # What may be paid for less bias, as a share of the mean squared error: what is shrunk a little less than is best for
 # the error loses much bias for a small price, which grows with the square of the departure.
 PRICE = 0.03
 
 
-def decide(denoiser: Denoiser, movie: Movie, *, key: Key[Array, ""]) -> tuple[Gain, tuple[str, ...]]:
-    """How much of the filtered movie goes into the result; reasons if none may."""
+def decide(denoiser: Denoiser, movie: Movie, *, key: Key[Array, ""]) -> tuple[Gain, bool, tuple[str, ...]]:
+    """How much of the filtered movie goes into the result, whether any may, and what speaks against the result."""
     # The middle of a long movie, and so much before and after it that what is judged is estimated as in the movie.
     margin = max(map(abs, denoiser.network.reads))
-    count = min(len(movie), max(CHECKED, 2 * margin + 2) + 2 * margin)
+    enough = max(CHECKED, VALUES // movie.domain.inside.size, 2 * margin + 2)
+    count = min(len(movie), enough + 2 * margin)
     first = (len(movie) - count) // 2
     shown, when = movie[first : first + count], np.arange(count)
     judged = ((when >= margin) | (first == 0)) & ((when < count - margin) | (first + count == len(movie)))
     correlation = noises.autocorrelation(shown)
     mean, variance = blind_moments(denoiser, shown)
-    blind = finished(denoiser, shown, mean, variance, denoiser.network.reads)
-    reasons = unpredictable(correlation, denoiser.network) or calibrated(blind, shown, denoiser.noise)
+    reasons = unpredictable(correlation, denoiser.network)
     if reasons:
-        return denoiser.gain, reasons
+        return denoiser.gain, False, reasons
     found = spectrum(shown, correlation)
     denoiser = eqx.tree_at(lambda d: d.gain.spectrum, denoiser, jnp.asarray(found, mean.dtype))
     model, inside, observed = with_channels(denoiser.noise, shown), jnp.asarray(shown.domain.inside), channels(shown)
@@ -48,6 +48,12 @@ def decide(denoiser: Denoiser, movie: Movie, *, key: Key[Array, ""]) -> tuple[Ga
     frame, row, column = np.ogrid[tuple(map(slice, mean.shape[:3]))]
     held = np.broadcast_to(held_out(first + frame, row, column)[..., None], mean.shape)
     gain = measure(mean, variance, seen, sigma2, used, held, kept, made, (more - kept) / PROBE, found)
+    # Judged with the spreads that residuals show: what is still off is the noise model, or follows something else.
+    blind = eqx.tree_at(lambda d: d.gain, denoiser, gain).blind(shown)
+    reasons = calibrated(blind, shown, denoiser.noise)
+    if standardised(blind, shown, denoiser.noise).variance < CALIBRATED[0]:
+        # No prediction comes closer than the noise: there is less of it, and filters would take the signal for it.
+        return denoiser.gain, False, reasons
 
     def completed(y, kept, blind):
         """Mean, variance, and what is found in the residual."""
@@ -60,4 +66,4 @@ def decide(denoiser: Denoiser, movie: Movie, *, key: Key[Array, ""]) -> tuple[Ga
     shifted = blind_moments(denoiser, shown.replace(frames=louder.reshape(shown.frames.shape)))
     after = completed(louder, more, (shifted[0], variance))
     parts = seen - best, doubt, rest, made, (after[2] - rest) / PROBE
-    return bolder(gain, *(np.asarray(part, float)[used] for part in parts), price=PRICE), ()
+    return bolder(gain, *(np.asarray(part, float)[used] for part in parts), price=PRICE), True, reasons

@@ -103,9 +103,9 @@ class Denoiser(eqx.Module):
         Why this network, in words.
     posterior
         Whether filtered values are put back. Decided by `train`: only if the network cannot predict the noise, and
-        spreads are calibrated.
+        the movie is not quieter than the noise model says.
     reasons
-        Why, in words.
+        What speaks against the result, in words: why nothing is put back, or where its variance is off.
     """
 
     weights: dict
@@ -135,7 +135,8 @@ class Denoiser(eqx.Module):
         ValueError
             If the movie does not have two space axes, or is too short for the network.
         """
-        return finished(self, movie, *blind_moments(self, movie), self.network.reads)
+        moments = believed(self, movie, *blind_moments(self, movie))
+        return finished(self, movie, *moments, self.network.reads)
 
     def __call__(self, movie: Movie) -> Movie:
         """Denoise a movie: every frame is returned, ends included, with its variance.
@@ -157,10 +158,9 @@ class Denoiser(eqx.Module):
         The result has read the frames it may later be judged against: see its ``reads``. All frames are held at
         once; `operax.denoise.stream` gives the same in bounded memory.
         """
-        moments = blind_moments(self, movie)
-        if self.posterior:
-            moments = completed(self, movie, *moments)
-        return finished(self, movie, *moments, self.reads)
+        if not self.posterior:
+            return self.blind(movie)
+        return finished(self, movie, *completed(self, movie, *blind_moments(self, movie)), self.reads)
 
 
 def past_only(network) -> bool:
@@ -201,6 +201,12 @@ def restore(denoiser, noise, mean, variance, kept, there) -> tuple[Array, Array]
     """Mean and variance with filtered values put back, in normalised units; the noise model is in the movie's."""
     there = jnp.reshape(there, (-1, 1, 1, 1))
     return restored(denoiser.gain, mean, variance, noise_level(denoiser, noise, mean), kept, there)
+
+
+def believed(denoiser, movie, mean, variance) -> tuple[Array, Array]:
+    """Blind mean and variance of some frames of a movie, the variance as residuals show it."""
+    noise, none = with_channels(denoiser.noise, movie), np.zeros(len(mean), bool)
+    return restore(denoiser, noise, mean, variance, mean, none)
 
 
 def missed(denoiser, noise, observed, mean, inside, span=None) -> Array:

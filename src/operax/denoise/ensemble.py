@@ -5,7 +5,7 @@ from jaxtyping import Array
 
 from ..movie import Movie
 from ..noise import Gaussian, PoissonGaussian
-from .denoiser import Denoiser, Network, blind_moments, completed, finished, restored_reads
+from .denoiser import Denoiser, Network, believed, blind_moments, completed, finished, restored_reads
 
 
 class Ensemble(eqx.Module):
@@ -62,14 +62,15 @@ class Ensemble(eqx.Module):
 
     def blind(self, movie: Movie) -> Movie:
         """The clean movie predicted without the pixel itself, averaged over the members."""
-        return finished(self.members[0], movie, *self._moments(movie), self.network.reads)
+        first = self.members[0]
+        return finished(first, movie, *believed(first, movie, *self._moments(movie)), self.network.reads)
 
     def __call__(self, movie: Movie) -> Movie:
         """Denoise a movie; see `Denoiser`."""
-        moments, first = self._moments(movie), self.members[0]
-        if self.posterior:
-            moments = completed(first, movie, *moments)
-        return finished(first, movie, *moments, self.reads)
+        if not self.posterior:
+            return self.blind(movie)
+        first = self.members[0]
+        return finished(first, movie, *completed(first, movie, *self._moments(movie)), self.reads)
 
     def _moments(self, movie: Movie) -> tuple[Array, Array]:
         """Mean and variance in the first member's units."""

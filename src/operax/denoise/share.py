@@ -11,7 +11,8 @@ from ..noise import Correlation
 from ..noise.differences import differences, robust_variance
 from .cosines import SIZE, cosines
 
-# Pixels are sorted into classes of alike predicted spread: at most this many, of at least so many pixels.
+# Pixels are sorted into classes of alike predicted spread, and of alike value: at most this many, of at least so many
+# pixels.
 CLASSES, MEMBERS = 12, 4000
 # Relative difference from which ratios make classes of their own.
 ALIKE = 0.01
@@ -35,6 +36,8 @@ class Gain(eqx.Module):
         Weight of the filtered value, zero to one; the rest is that of the blind prediction.
     doubt
         Variance of the result over the predicted one.
+    levels, spread
+        Blind prediction in the middle of each class of it, and its variance over the predicted one, as residuals show.
     spectrum
         Power of the noise in each cosine of a block, over its mean; ones where noise is white.
     again
@@ -44,6 +47,8 @@ class Gain(eqx.Module):
     ratios: Float[Array, " class"]
     share: Float[Array, " class"]
     doubt: Float[Array, " class"]
+    levels: Float[Array, " level"]
+    spread: Float[Array, " level"]
     spectrum: Float[Array, "row column"]
     again: Float[Array, ""]
 
@@ -52,6 +57,8 @@ def nothing(dtype) -> Gain:
     """The gain that leaves the blind prediction as it is."""
     return Gain(
         jnp.zeros(1, dtype),
+        jnp.zeros(1, dtype),
+        jnp.ones(1, dtype),
         jnp.zeros(1, dtype),
         jnp.ones(1, dtype),
         jnp.ones((SIZE, SIZE), dtype),
@@ -71,8 +78,9 @@ def restored(gain: Gain, mean, variance, sigma2, kept, there) -> tuple[Array, Ar
     ratio = variance / jnp.where(sigma2 > 0, sigma2, 1)
     # Between classes it changes continuously, so that rounding moves no pixel from one to another.
     share, doubt = (_between(ratio, gain.ratios, table) for table in (gain.share, gain.doubt))
+    spread = _between(mean, gain.levels, gain.spread)
     there = jnp.broadcast_to(there, mean.shape)
-    return jnp.where(there, mean + share * (kept - mean), mean), jnp.where(there, doubt, 1) * variance
+    return jnp.where(there, mean + share * (kept - mean), mean), jnp.where(there, doubt, spread) * variance
 
 
 def _between(at, points, values):
@@ -115,26 +123,43 @@ def measure(mean, variance, observed, sigma2, inside, held, kept, noise, change,
     if mu.size == 0:
         return nothing(mean.dtype)
     ratio, d = spread / level, f - mu
-    count = int(np.clip(mu.size // MEMBERS, 1, CLASSES))
-    bounds = np.maximum(np.quantile(ratio, np.arange(count) / count), 1e-12)
-    # Where ratios are nearly equal there is one class of them.
-    bounds = bounds[np.diff(np.log(bounds), prepend=-np.inf) > ALIKE]
-    kind = np.unique(np.searchsorted(bounds[1:], ratio, "right"), return_inverse=True)[1]
-    members = np.bincount(kind)
-
-    def averaged(values):
-        return np.bincount(kind, values) / members
-
-    by_heart = learnt(d * (y - mu), level, held) * averaged(level * ~held)
-    power, aligned = averaged(d**2), averaged(d * (y - mu) - n * slope) + by_heart
-    told, noisy, seen = (averaged(values) for values in (spread, level, (y - mu) ** 2 - level))
+    kind, height = _classes(np.maximum(ratio, 1e-12)), _classes(mu)
+    by_heart = learnt(d * (y - mu), level, held)
+    # What is learnt is missing where it was learnt.
+    product, missing = d * (y - mu) - n * slope, by_heart * level * ~held
+    power, aligned = _averages(kind, d**2, product + missing)
     share = np.clip(aligned / np.maximum(power, 1e-30), 0, 1)
-    # Two opinions on the blind error, each as good as its own uncertainty: the predicted spread, and the residual.
-    seen += 2 * by_heart
-    weights = [1 / (SPREAD * told) ** 2, 1 / (noisy * np.maximum(np.sqrt(2 / members), LEVEL)) ** 2]
-    error = (weights[0] * told + weights[1] * seen) / (weights[0] + weights[1])
-    left = np.maximum(error - 2 * share * aligned + share**2 * power, 0.02 * told)
-    return Gain(*(jnp.asarray(a, mean.dtype) for a in (averaged(ratio), share, left / told, spectrum, 0.0)))
+    seen = (y - mu) ** 2 - level + 2 * missing
+    (told, error, unsure), (expected, found, _) = (_errors(one, spread, level, seen) for one in (kind, height))
+    # Of a difference that comes out near nothing, about half of its uncertainty is left.
+    left = np.maximum(error - 2 * share * aligned + share**2 * power, unsure / 2)
+    (ratios,), (levels,) = _averages(kind, ratio), _averages(height, mu)
+    tables = ratios, share, left / told, levels, np.maximum(found / expected, 0.02), spectrum, 0.0
+    return Gain(*(jnp.asarray(table, mean.dtype) for table in tables))
+
+
+def _classes(values) -> np.ndarray:
+    """Number of the class of each value: classes of equal size, and of one value where they are nearly equal."""
+    count = int(np.clip(values.size // MEMBERS, 1, CLASSES))
+    bounds = np.quantile(values, np.arange(count) / count)
+    bounds = bounds[np.diff(bounds, prepend=-np.inf) > ALIKE * np.abs(bounds)]
+    return np.unique(np.searchsorted(bounds[1:], values, "right"), return_inverse=True)[1]
+
+
+def _averages(kind, *values) -> list[np.ndarray]:
+    """Means of values over the members of each class."""
+    return [np.bincount(kind, one) / np.bincount(kind) for one in values]
+
+
+def _errors(kind, spread, level, seen) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Blind error of each class: as predicted, from prediction and residual weighed, and how well it is known."""
+    told, noisy, seen = _averages(kind, spread, level, seen)
+    sampled = np.sqrt(2 / np.bincount(kind))
+    # Residuals smaller than the noise tell by how much at least its model is off.
+    off = max(LEVEL, np.max(-seen / noisy - 2 * sampled))
+    weights = [1 / (SPREAD * np.maximum(told, seen)) ** 2, 1 / (noisy * np.maximum(sampled, off)) ** 2]
+    both = weights[0] + weights[1]
+    return told, (weights[0] * told + weights[1] * seen) / both, 1 / np.sqrt(both)
 
 
 def bolder(gain: Gain, rest, variance, found, noise, change, *, price: float) -> Gain:

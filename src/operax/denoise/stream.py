@@ -11,6 +11,7 @@ from .cosines import REACH, SIZE
 from .denoiser import (
     BEYOND,
     Denoiser,
+    believed,
     channels,
     check,
     estimate,
@@ -103,6 +104,8 @@ def _pieces(denoiser: Denoiser, movie: Movie, frames: int, tile: int) -> Iterato
         moments = blind[:, first - low : last - low]
         if denoiser.posterior:
             moments = _restored(denoiser, movie, raw, first, last, tile, low, blind)
+        else:
+            moments = np.stack(believed(denoiser, movie, *moments))
         mean = np.where(inside[..., None], moments[0] * scale + centre, raw[first:last]).astype(raw.dtype)
         shape = (last - first, *movie.frames.shape[1:])
         yield Movie(

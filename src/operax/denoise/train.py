@@ -129,7 +129,7 @@ def train(
     Returns
     -------
     Denoiser
-        Its ``posterior`` says whether noisy values are put back, ``reasons`` why or why not.
+        Its ``posterior`` says whether noisy values are put back, ``reasons`` what speaks against the result.
 
     Raises
     ------
@@ -228,8 +228,8 @@ def _trained(movie, noise, weights, key, network, steps, learning_rate, batch, p
     past = jnp.asarray(history, movie.frames.dtype)
     numbers = carry[1], data.centre, data.scale, noise, past
     blind = Denoiser(*numbers, nothing(jnp.float32), graph, network, why, False, ())
-    gain, reasons = decide(blind, movie, key=jax.random.fold_in(key, steps))
-    return Denoiser(*numbers, gain, graph, network, why, not reasons, reasons)
+    gain, posterior, reasons = decide(blind, movie, key=jax.random.fold_in(key, steps))
+    return Denoiser(*numbers, gain, graph, network, why, posterior, reasons)
 
 
 def _start(movie: Movie) -> Movie:
