@@ -115,6 +115,14 @@ def test_values_without_weight_may_be_nan():
     assert not bool(slope[0].any())
 
 
+def test_values_without_weight_have_no_slope_in_counting_noise_either():
+    judge = likelihood(ox.noise.PoissonGaussian(0.01, 0.0, 0.1), ox.Domain((3,), 1.0), 1e-3)
+    frame, known, weights = jnp.array([0.5, jnp.nan, 0.3]), jnp.full(3, 0.02), jnp.array([1.0, 0.0, 1.0])
+    slope = jax.grad(lambda mean: judge.loss(frame, weights, known, mean))(jnp.full(3, 0.4))
+    alone = jax.grad(lambda mean: judge.loss(frame[::2], weights[::2], known[::2], mean))(jnp.full(2, 0.4))
+    assert np.asarray(slope) == pytest.approx([float(alone[0]), 0.0, float(alone[1])])
+
+
 def test_noise_that_makes_no_sense():
     with pytest.raises(ValueError, match="`freedom` must be finite and above one, got 1"):
         ox.StudentT(ox.noise.Gaussian(0.1), 1)

@@ -133,7 +133,7 @@ def _step(carry, key, rates, task: _Task, size, coupling):
         for w, d, rate in zip(unknown, directions, rates)
     )
     average = jax.tree.map(lambda a, w: MEMORY * a + (1 - MEMORY) * w, average, unknown)
-    return (unknown, average, state), seen
+    return (unknown, average, state), (*seen, good)
 
 
 def fit_joint(
@@ -233,14 +233,15 @@ def fit_joint(
     carry = unknown, unknown, muon.begin(unknown)
     fade = 0.5 * (1 + np.cos(np.pi * np.arange(steps) / steps))
     history = []
-    seen: list[tuple[Array, Array]] = []
+    seen: list[tuple[Array, Array, Array]] = []
     for number, step_key in enumerate(jax.random.split(walk_key, steps)):
         rates = jnp.asarray([learning_rate, PACE]) * fade[number]
         carry, found = _step(carry, step_key, rates, task, batch, coupling)
         seen.append(found)
         if len(seen) == STRETCH or number + 1 == steps:
-            sums, counts = (np.asarray(jnp.stack(x), float).sum(0) for x in zip(*seen))
-            if not np.isfinite(sums).all():
+            sums, counts, good = (np.asarray(jnp.stack(x), float).sum(0) for x in zip(*seen))
+            # a step without a finite derivative is left out; a stretch of nothing else has taught nothing
+            if not np.isfinite(sums).all() or good == 0:
                 raise RuntimeError(
                     f"training diverged before step {number + 1} of {steps}. Lower `learning_rate` (now "
                     f"{learning_rate:g}), or start from laws that the movie's windows can be solved with."

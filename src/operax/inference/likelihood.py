@@ -125,7 +125,8 @@ class Likelihood(eqx.Module):
         """Residuals in units of the noise; zero where ``factor`` is zero, whatever the frame holds there."""
         scored = factor > 0
         variance = self.variance(known, mean)
-        z = jnp.sqrt(factor / variance) * jnp.where(scored, frame - mean, 0)
+        # the slope of a root has no value at zero
+        z = jnp.sqrt(jnp.where(scored, factor, 1) / variance) * jnp.where(scored, frame - mean, 0)
         return self.whiten(z), 0.5 * jnp.sum(jnp.where(scored, jnp.log(variance / known), 0))
 
     def loss(
