@@ -1,0 +1,137 @@
+"""How much denoising shrinks the error bars of learned laws: five pipelines on movies with known laws.
+
+Run ``python benchmarks/paper_study.py [--pairs 4] [--kinds gauss counts rows] [--sigma 0.05 0.1 0.2 0.02] [--pipelines
+...] [--page docs/study.md] [--quick]``. A Cahn–Hilliard box of 24², 16 frames, six unknown numbers of M and μ_h.
+
+- raw: noisy frames are exact start states of windows of four frames;
+- denoised: the same with start states by a network trained on that movie, which skips the frames of the window;
+- joint: network and laws trained together (`fit_joint`), from that network on;
+- inferred: start states are unknowns (`PreRoll`), no network;
+- denoised, inferred: the same with the network's frames for first guess and prior, the way of ``operax run``.
+
+Raw frames judge in all of them. Noise comes in pairs z, -z: half the difference of a pair's estimates is what noise
+does in first order, the mean what it does in second: ``spread`` is the root mean square of the former, ``bias`` the
+mean of the latter. Stated standard deviations and bands are those of `laplace`.
+
+Writes results/paper_study.json after every fit, and goes on from it; then prints the table and makes the page.
+"""
+
+import argparse
+import functools
+import json
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from starts import TRUTH
+from study import experiments, page, pipelines, scores
+from timing import RESULTS, save
+
+import operax as ox
+
+PACKAGES = ("operax", "jax", "jaxlib", "flax", "equinox", "numpy", "scikit-image")
+GRID = 41
+DRAWS = 999
+# One frame of this noise is kept for the figure.
+SHOWN, FRAME = 0.1, 8
+
+
+def grid(clean: ox.Movie) -> np.ndarray:
+    """Compositions that the clean movie visits."""
+    return np.linspace(float(clean.frames.min()), float(clean.frames.max()), GRID)
+
+
+def curves(e, c) -> dict[str, jax.Array]:
+    return {"D": e.diffusivity(c), "mu": experiments.potential(e, c)}
+
+
+def record(found, clean: ox.Movie, key, show: bool) -> dict:
+    """Everything the study asks of one fit."""
+    movie, best, problem = found
+    posterior = ox.laplace(best, problem, key=key, draws=DRAWS)
+    drawn = np.asarray(posterior(experiments.numbers))
+    times = [int(np.argmin(np.abs(np.asarray(clean.times) - t))) for t in np.asarray(movie.times)]
+    shown = clean[np.array(times)]
+    laws = {
+        name: np.asarray(y).round(6).tolist() for name, y in curves(best.equation, jnp.asarray(grid(clean))).items()
+    }
+    low, high = np.quantile(drawn, [0.05, 0.95], 0)
+    frame = {"frame": np.asarray(movie.frames[times.index(FRAME)]).round(3).tolist()} if show else {}
+    return frame | {
+        "result": best.result,
+        "chi2": float(best.chi2),
+        "scored": problem.scored,
+        "estimate": np.asarray(experiments.numbers(best.equation)).tolist(),
+        "sd": drawn.std(0).tolist(),
+        "low": low.tolist(),
+        "high": high.tolist(),
+        "laws": laws,
+        "image": scores.image(movie, shown),
+        "physics": scores.physics(movie, shown),
+    }
+
+
+def attempted(name, raw, noise, cutoff, denoiser, clean, key, show) -> dict:
+    begin = time.process_time()
+    fit_key, draw_key = jax.random.split(key)
+    # a movie that a pipeline cannot fit counts against it
+    try:
+        found = record(pipelines.outcome(name, raw, noise, cutoff, denoiser, fit_key), clean, draw_key, show)
+    except RuntimeError as error:
+        found = {"lost": str(error)}
+    return found | {"seconds": time.process_time() - begin}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pairs", type=int, default=4)
+    parser.add_argument("--kinds", nargs="+", choices=experiments.KINDS, default=list(experiments.KINDS))
+    parser.add_argument("--sigma", type=float, nargs="+", default=[0.1, 0.05, 0.2, 0.02])
+    parser.add_argument("--pipelines", nargs="+", choices=pipelines.NAMES, default=list(pipelines.NAMES))
+    parser.add_argument("--quick", action="store_true", help="one pair at one noise, raw and inferred")
+    parser.add_argument("--page", type=Path, help="Markdown page to write, with figures/study_*.png beside it")
+    parser.add_argument("--out", type=Path, default=RESULTS / "paper_study.json")
+    chosen = parser.parse_args()
+    if chosen.quick:
+        chosen.pairs, chosen.kinds, chosen.sigma, chosen.pipelines = 1, ["gauss"], [0.05], ["raw", "inferred"]
+    jax.config.update("jax_enable_x64", True)
+    clean = experiments.clean()
+    c = grid(clean)
+    truth = {name: np.asarray(y).tolist() for name, y in curves(TRUTH, jnp.asarray(c)).items()}
+    about = {
+        "size": experiments.SIZE,
+        "frames": experiments.FRAMES,
+        "frame": FRAME,
+        "compositions": c.tolist(),
+        "truth": truth,
+        "names": list(experiments.NAMES),
+        "true": np.asarray(experiments.numbers(TRUTH)).tolist(),
+    }
+    fits = json.loads(chosen.out.read_text())["fits"] if chosen.out.exists() else []
+    held = {(f["kind"], f["sigma"], f["pair"], f["sign"], f["pipeline"]) for f in fits}
+    for number in range(chosen.pairs):
+        for sigma in chosen.sigma:
+            for kind in chosen.kinds:
+                noise = experiments.model(kind, sigma)
+                cutoff = pipelines.cutoff(experiments.pair(kind, sigma, clean, 0)[0], noise)
+                for sign, raw in zip((1, -1), experiments.pair(kind, sigma, clean, number)):
+                    key = jax.random.key(number)
+                    denoiser = functools.cache(functools.partial(pipelines.trained, raw, noise, key))
+                    for name in chosen.pipelines:
+                        what = {"kind": kind, "sigma": sigma, "pair": number, "sign": sign, "pipeline": name}
+                        if tuple(what.values()) in held:
+                            continue
+                        show = (number, sign, sigma) == (0, 1, SHOWN)
+                        fits.append(what | attempted(name, raw, noise, cutoff, denoiser, clean, key, show))
+                        print(page.line(fits[-1], about), flush=True)
+                        save(chosen.out, about | {"fits": fits}, PACKAGES)
+    rows = page.rows(about | {"fits": fits})
+    print(page.table(rows))
+    if chosen.page:
+        page.write(chosen.page, about | {"fits": fits}, rows, clean)
+
+
+if __name__ == "__main__":
+    main()
