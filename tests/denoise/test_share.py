@@ -81,6 +81,8 @@ def test_what_is_found_in_a_residual_is_put_back_for_a_price():
     assert risks[1] == pytest.approx(1.02 * risks[0], rel=3e-3)
     assert float(dear.again) > float(free.again)
     np.testing.assert_allclose(dear.doubt[0] * variance.mean(), risks[1], rtol=0.05)
+    # Where the error is far larger than predicted, what is found would leave less than none of it.
+    assert float(share.bolder(gain, lost + noise, 0.01 * variance, found, other, 0.3 * other, price=0.0).doubt[0]) > 0
 
 
 def test_nothing_changes_nothing():

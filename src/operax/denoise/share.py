@@ -184,7 +184,8 @@ def bolder(gain: Gain, rest, variance, found, noise, change, *, price: float) ->
     least = max(risk - max(best, 0) ** 2 * power, 0.02 * risk)
     # Where less than nothing would be best, the way from there to nothing has its price too.
     weight = min(best + np.sqrt(min(best, 0) ** 2 + price * least / power), 1.0)
-    worse = (risk - 2 * weight * aligned + weight**2 * power) / risk
+    # a predicted variance that is far too small would come out below nothing
+    worse = max((risk - 2 * weight * aligned + weight**2 * power) / risk, 0.02)
     return eqx.tree_at(lambda g: (g.doubt, g.again), gain, (gain.doubt * worse, jnp.asarray(weight, gain.again.dtype)))
 
 
