@@ -69,20 +69,41 @@ def test_the_spread_is_that_of_repeated_noise(given, propagated):
     spread = np.std(found)
     # the standard deviation of 200 is known within 5 %
     assert float(jnp.sqrt(posterior.found["covariance"][0, 0])) == pytest.approx(spread, rel=0.1)
-    truth = 0.0
+    # what the denoiser's blur in time does without any noise is not the noise's bias
+    truth = float(jax.tree.leaves(ox.refit(best, problem_of(clean, noise, denoiser)).equation)[0])
     expected, error = float(posterior.found["bias"][0]), float(posterior.found["bias_error"][0])
     assert abs(np.mean(found) - truth - expected) < 4 * np.hypot(error, spread / 200**0.5)
     plain = np.std(np.asarray(jax.tree.leaves(ox.laplace(best, problem, key=KEY).draws)[0]))
     assert plain < 0.8 * spread
 
 
-def test_draws_have_the_covariance_around_the_fit_less_its_bias(propagated):
+def test_draws_spread_by_noise_and_prior_around_the_fit_less_its_bias(propagated):
     _, _, _, best, posterior = propagated
     draws = np.asarray(jax.tree.leaves(posterior.draws)[0]).ravel()
-    assert draws.var() == pytest.approx(float(posterior.found["covariance"][0, 0]), rel=0.2)
+    both = posterior.found["covariance"] + posterior.found["prior"]
+    assert draws.var() == pytest.approx(float(both[0, 0]), rel=0.2)
     centre = float(jax.tree.leaves(best.equation)[0] - posterior.found["bias"][0])
     assert abs(draws.mean() - centre) < 4 * draws.std() / len(draws) ** 0.5
     assert "standard deviations taken off" in posterior.notes[0]
+
+
+@pytest.mark.slow
+def test_where_starts_are_inferred_noise_and_prior_together_make_the_laplace_band(given):
+    """They are the two parts of one posterior; the noise's part alone is narrower."""
+    equation, clean, noise = given
+    raw = noisy(clean, noise, jax.random.key(1))
+    problem = ox.Problem(raw, None, noise, start=ox.PreRoll(cutoff=1.0))
+    best = ox.fit(equation, problem)
+    posterior = ox.propagate(best, problem, None, raw, key=KEY, pairs=2)
+    laplace = ox.laplace(best, problem, key=KEY, draws=4000)
+    sd = float(np.std(np.asarray(jax.tree.leaves(laplace.draws)[0])))
+    noise_part, rest = (float(posterior.found[name][0, 0]) for name in ("covariance", "prior"))
+    assert (noise_part + rest) ** 0.5 == pytest.approx(sd, rel=0.1)
+    assert 0.3 * rest < noise_part
+    assert float(jax.tree.leaves(best.equation)[0]) == pytest.approx(
+        float(jax.tree.leaves(posterior.draws)[0].mean()), abs=0.15 * sd
+    )
+    assert "no bias is taken off" in posterior.notes[0]
 
 
 def test_what_cannot_be_propagated_is_refused(given, propagated):

@@ -124,10 +124,11 @@ def propagate(
     Returns
     -------
     Posterior
-        Draws around the fitted laws less their bias. ``found`` holds by name: ``influence``, the change of every
-        unknown number with every raw value, (unknown, time, \\*space); ``covariance``, what the noise causes;
-        ``bias`` and ``bias_error``, its standard error; ``prior``, the covariance that the prior's own width would
-        add.
+        Draws around the fitted laws, less their bias where start states are given: their covariance is what the noise
+        causes and what the movie does not tell, taken together. ``found`` holds by name: ``influence``, the change of
+        every unknown number with every raw value, (unknown, time, \\*space); ``covariance``, what the noise causes;
+        ``prior``, the covariance left by what the movie does not tell, the prior's width in laws and start states;
+        ``bias`` and ``bias_error``, its standard error.
 
     Raises
     ------
@@ -138,10 +139,11 @@ def propagate(
 
     Notes
     -----
-    The noise is that of the problem. The spread is the estimate's over repeated noise with the weights of the denoiser
-    as they are: what the movie does not tell has no spread here, see ``prior``. The bias is what a second helping of
-    noise adds, which equals the bias of the first as far as laws are quadratic in the noise. `PreRoll` priors
-    take their centre and scale from the first frames; these are held.
+    The noise is that of the problem. ``covariance`` is the estimate's over repeated noise, with the weights of the
+    denoiser as they are. The bias is what a second helping of noise adds, which equals the bias of the first as far
+    as laws are quadratic in the noise. Where start states are inferred the fit has averaged over them, which takes
+    the bias off already; what this spread was learnt from the movie, and what it pulls on the laws, are held.
+    `PreRoll` priors take their centre and scale from the first frames; these are held too.
     """
     _check(problem, raw, draws, pairs)
     (problem,) = as_fitted(fit, problem)
@@ -177,17 +179,17 @@ def propagate(
     moved = ends[good].mean(1)[:, : theta.size] - theta
     bias, error = moved.mean(0), moved.std(0, ddof=1) / good.sum() ** 0.5
     normal = jax.random.normal(draw_key, (draws, theta.size), theta.dtype)
-    # eigenvectors, because a law that no pixel moves has no spread
-    variances, axes = np.linalg.eigh(np.asarray(covariance))
-    spread = jnp.asarray(axes * np.sqrt(np.maximum(variances, 0)), theta.dtype)
-    width = np.sqrt(np.diag(np.asarray(covariance)))
-    worst = float(np.max(np.abs(bias) / np.where(width > 0, width, np.inf)))
-    notes = [f"bias of at most {worst:.2f} standard deviations taken off"]
+    untold = along @ along.T
+    spread = jnp.linalg.cholesky(covariance + untold)
+    inferred = len(problem.starts.modes) > 0
+    worst = float(jnp.max(jnp.abs(bias) / jnp.linalg.norm(spread, axis=1)))
+    averaged = "start states were averaged over by the fit, so that no bias is taken off"
+    notes = [averaged if inferred else f"bias of at most {worst:.2f} standard deviations taken off"]
     if good.sum() < pairs:
         notes.append(f"{pairs - good.sum()} of {pairs} pairs of refits for the bias did not converge and are left out")
     return Posterior(
         fit.equation,
-        jax.vmap(rebuild)(theta - bias + normal @ spread.T),
+        jax.vmap(rebuild)(theta - (0 if inferred else bias) + normal @ spread.T),
         fit,
         "propagated pixel noise",
         tuple(notes),
@@ -196,7 +198,7 @@ def propagate(
             "covariance": covariance,
             "bias": bias,
             "bias_error": error,
-            "prior": along @ along.T,
+            "prior": untold,
         },
     )
 
