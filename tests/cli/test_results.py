@@ -24,7 +24,7 @@ def posterior(stepper):
     plan = StepPlan((1, 1), jnp.asarray(7), jnp.array([0.1, 0.2]), stepper)
     normal = NormalEquations(jnp.eye(1), jnp.ones((1, 1, 2)), jnp.eye(2)[None], jnp.ones(1), jnp.ones((1, 2)))
     history = jnp.array([3.0, 2.0])
-    averaging = inference.Averaging((np.array([0.5, 0.4]),), jnp.array([0.3]))
+    averaging = inference.Averaging((np.array([0.5, 0.4]),), jnp.array([0.3]), jnp.array([[0.1]]))
     fit = inference.Fit(EQUATION, jnp.ones((1, 2)), -2.0, 1.1, history, normal, averaging, (plan,), "converged", 1, 0)
     draws = jax.tree.map(lambda leaf: leaf + jnp.linspace(-1, 1, 20).reshape(20, *(1,) * leaf.ndim), EQUATION)
     return inference.Posterior(EQUATION, draws, fit, "laplace", ("a note", "another"))
@@ -38,7 +38,7 @@ def test_a_fit_of_any_stepper_is_read_back(tmp_path, stepper):
     assert back.fit.plans[0].stepper == stepper()
     assert (back.method, back.notes, back.fit.result) == (kept.method, kept.notes, kept.fit.result)
     assert (int(back.fit.plans[0].steps), back.fit.rejected, back.fit.failed) == (7, 1, 0)
-    pairs = zip(*(jax.tree.leaves((p.draws, p.fit.normal)) for p in (back, kept)))
+    pairs = zip(*(jax.tree.leaves((p.draws, p.fit.normal, p.fit.averaging)) for p in (back, kept)))
     for found, held in pairs:
         np.testing.assert_array_equal(found, held)
 

@@ -10,7 +10,7 @@ import operax as ox
 from operax.inference.descent import Point
 from operax.inference.fit import as_fitted
 from operax.inference.linearise import linearise
-from operax.inference.marginal import determinant_slope, relearnt, supposed
+from operax.inference.marginal import answer, determinant_slope, relearnt, supposed, widened
 
 
 def test_normal_equations_follow_a_wider_prior(solved):
@@ -54,6 +54,32 @@ def test_laws_answer_to_the_tilt(solved):
     tilted = linearise(best.equation, best.starts, as_fitted(best, problem), best.plans)
     tilted = eqx.tree_at(lambda n: n.gradient_laws, tilted, tilted.gradient_laws + best.averaging.tilt)
     assert tilted.promise(0.0) < 5e-3
+
+
+def test_laws_answer_to_wider_and_narrower_shells(solved):
+    """As one step to the optimum under other spreads says."""
+    problem, best = solved
+    point, judged = Point(best.equation, best.starts, best.plans, 1.0), as_fitted(best, problem)
+    spreads, step = best.averaging.spreads[0], 1e-4
+    sharing = np.isclose(spreads[:, None], np.unique(spreads[spreads != 1])).astype(float)
+    found = answer(best.starts, best.normal, slice(0, 1), sharing)
+    for shell, column in zip(sharing.T, found.T):
+        steps = []
+        for sign in (1, -1):
+            wider = np.exp(sign * step * shell)
+            other = eqx.tree_at(lambda p: p.starts.modes, judged[0], judged[0].starts.modes * wider[:, None])
+            steps.append(linearise(point.equation, point.xi / wider, (other,), point.plans).newton_step(0.0)[0])
+        assert column == pytest.approx((steps[0] - steps[1]) / (2 * step), rel=0.03, abs=1e-3 * np.abs(found).max())
+
+
+def test_doubt_is_added_to_draws_with_its_own_covariance(solved):
+    _, best = solved
+    doubt = np.asarray(best.averaging.doubt)
+    assert np.linalg.eigvalsh(doubt).min() >= -1e-12 * np.trace(doubt)
+    assert 0 < np.trace(doubt) < 0.3 * np.trace(np.linalg.inv(best.normal.schur()))
+    keys = jax.random.split(jax.random.key(3), 4000)
+    draws = np.asarray(widened(jnp.zeros((4000, len(doubt))), best.averaging, keys))
+    assert np.cov(draws.T) == pytest.approx(doubt, abs=0.1 * np.abs(doubt).max())
 
 
 def test_a_problem_of_other_start_modes_is_refused(line, solved):

@@ -16,7 +16,7 @@ def posterior():
     """Two chains of three draws, made up."""
     equation = ox.Diffusion(ox.laws.Legendre(2))
     draws = jax.tree.map(lambda x: jnp.arange(6.0 * x.size).reshape(6, *x.shape), equation)
-    nothing = Averaging((np.ones(0),), jnp.zeros(3))
+    nothing = Averaging((np.ones(0),), jnp.zeros(3), jnp.zeros((3, 3)))
     one = jnp.ones(())
     fit = Fit(equation, jnp.zeros((1, 0)), 0 * one, one, jnp.zeros(1), None, nothing, (), "converged", 0, 0)
     found = {"chain": jnp.repeat(jnp.arange(2), 3), "diverging": jnp.zeros(6, bool)}

@@ -212,7 +212,7 @@ def test_a_cahn_hilliard_report_shows_its_products_and_gauge(tmp_path):
         chi2=jnp.ones(()),
         history=jnp.ones(1),
         normal=normal,
-        averaging=Averaging((np.ones(0),), jnp.zeros(2)),
+        averaging=Averaging((np.ones(0),), jnp.zeros(2), jnp.zeros((2, 2))),
         plans=(StepPlan((), 4, jnp.array([1.0, 1e-3])),),
         result="stopped by hand",
         rejected=0,

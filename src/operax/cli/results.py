@@ -34,6 +34,7 @@ def write_posterior(path: str | os.PathLike, posterior: Posterior) -> None:
     arrays |= {f"fit/normal/{name}": np.asarray(getattr(fit.normal, name)) for name in NORMAL}
     arrays |= {
         "fit/tilt": np.asarray(fit.averaging.tilt),
+        "fit/doubt": np.asarray(fit.averaging.doubt),
         "fit/log_density": np.asarray(fit.log_density),
         "fit/plan/steps": np.asarray(fit.plans[0].steps),
         "fit/plan/damping": np.asarray(fit.plans[0].damping),
@@ -86,7 +87,7 @@ def read_posterior(path: str | os.PathLike, equation: AbstractEquation) -> Poste
             jnp.asarray(arrays["chi2"]),
             jnp.asarray(arrays["history"]),
             NormalEquations(*(jnp.asarray(arrays[f"fit/normal/{name}"]) for name in NORMAL)),
-            Averaging((arrays["start_spread/0"],), jnp.asarray(arrays["fit/tilt"])),
+            Averaging((arrays["start_spread/0"],), jnp.asarray(arrays["fit/tilt"]), jnp.asarray(arrays["fit/doubt"])),
             (plan,),
             said["result"],
             said["rejected"],

@@ -78,4 +78,4 @@ def resumed(path: str | os.PathLike, mark: str, point: Point, averaging: Averagi
         int(said["failed"]),
         tuple(arrays[f"memory/{i}"] for i in range(sum(name.startswith("memory/") for name in arrays))),
     )
-    return said["stage"], point, Averaging(spreads, jnp.asarray(arrays["tilt"]))
+    return said["stage"], point, Averaging(spreads, jnp.asarray(arrays["tilt"]), averaging.doubt)

@@ -18,6 +18,7 @@ from .checkpoint import fingerprint
 from .executors import outcomes
 from .fit import Fit, as_fitted, fit
 from .kept import FIELDS, keep, kept
+from .marginal import widened
 from .members import Shared
 from .perturb import AbstractPerturbation, Bootstrap, Randomised, expected_frames
 from .posterior import Posterior
@@ -31,6 +32,8 @@ from .sample import joint_factor
 ROOM = 2**30
 # States kept for every step of the solver in a reverse derivative, a generous count of the stepper's stages.
 STAGES = 8
+# Number of a key that no member has.
+NO_MEMBER = 2**32 - 1
 # Beyond this distance, in units of the noise, a member's solver steps were too coarse for its laws.
 COARSE = 0.3
 
@@ -149,7 +152,7 @@ def ensemble(
                 keep(folder, mark, number, ended, reason)
         if progress is not None:
             progress(len(found) + len(lost), size)
-    return _gathered(best, found, lost, method, remake is not None)
+    return _gathered(best, found, lost, method, remake is not None, key)
 
 
 def prepared(
@@ -224,7 +227,9 @@ def _fault(ended: dict[str, np.ndarray], tolerance: float) -> str:
     return ""
 
 
-def _gathered(best: Fit, found: dict, lost: dict[int, str], method: AbstractPerturbation, again: bool) -> Posterior:
+def _gathered(
+    best: Fit, found: dict, lost: dict[int, str], method: AbstractPerturbation, again: bool, key: Key[jax.Array, ""]
+) -> Posterior:
     numbers = sorted(found)
     if len(numbers) < 2:
         raise RuntimeError(
@@ -240,6 +245,12 @@ def _gathered(best: Fit, found: dict, lost: dict[int, str], method: AbstractPert
         notes.append(
             f"solver steps were too coarse for the laws of {coarse} members: give shorter windows, or fit again"
         )
-    draws = jax.vmap(rebuild)(table["unknowns"][:, : theta.size].astype(theta.dtype))
+    draws = table["unknowns"][:, : theta.size].astype(theta.dtype)
+    if isinstance(method, Randomised):
+        # the others are draws of the estimate, which learns its spreads from the movie it has
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.fold_in(key, NO_MEMBER), jnp.asarray(numbers))
+        draws = widened(draws, best.averaging, keys)
     words = f"ensemble, {type(method).__name__}" + (", made again from each movie" if again else "")
-    return Posterior(best.equation, draws, best, words, tuple(notes), table | {"member": jnp.asarray(numbers)})
+    return Posterior(
+        best.equation, jax.vmap(rebuild)(draws), best, words, tuple(notes), table | {"member": jnp.asarray(numbers)}
+    )

@@ -15,7 +15,7 @@ from ..physics.plan import StepPlan
 from .checkpoint import fingerprint, resumed, written
 from .descent import AbstractMethod, Point, tilted
 from .linearise import NormalEquations
-from .marginal import Averaging, determinant_slope, distance, relearnt, supposed
+from .marginal import Averaging, determinant_slope, distance, doubted, relearnt, supposed
 from .optimise import LevenbergMarquardt
 from .problem import Problem, first_guess, split, together
 from .progress import Progress, watching
@@ -146,7 +146,7 @@ def fit(
                 further = distance(tilted(around, tilt - averaging.tilt))
                 if further < SETTLED or not result.startswith("converged"):
                     break
-                better = Averaging(better.spreads, tilt)
+                better = Averaging(better.spreads, tilt, better.doubt)
             point, averaging = nearer.afresh(method.first_reach), better
 
         def watch(point, promised, goal, stage=stage, part=part, averaging=averaging):
@@ -203,7 +203,7 @@ def concluded(
         jnp.asarray(chi2 / sum(problem.scored for problem in problems)),
         jnp.asarray(point.history),
         normal,
-        averaging,
+        doubted(point.xi, normal, problems, averaging),
         point.plans,
         result,
         point.rejected,

@@ -2,7 +2,8 @@
 
 The most probable laws *and* start states together are not the most probable laws: where laws change how well the
 movie fixes its start, half the log determinant of the start curvature stands between the two. That term is right only
-under a prior as wide as start states really spread, and that is learnt first, shell by shell in wavenumber.
+under a prior as wide as start states really spread, and that is learnt first, shell by shell in wavenumber. How well it
+could be learnt is doubt about the laws too.
 """
 
 import equinox as eqx
@@ -10,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.optimize
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 
 from ..physics.equations import AbstractEquation
 from .descent import Point
@@ -26,6 +27,8 @@ STEPWISE, SUPPOSED, FARTHEST = 0.7, 1.5, 4.0
 LEVEL = 0.9
 # The determinant's slope is taken between these multiples of a posterior standard deviation.
 STEP = 0.5
+# Logarithms of spreads are moved by this much to see how well the evidence fixes them.
+NUDGE = 1e-4
 # Directions it is measured along, the widest first, and the most it may pull there, in standard deviations.
 DIRECTIONS, STRONGEST = 16, 2.0
 
@@ -39,10 +42,13 @@ class Averaging(eqx.Module):
         Prior standard deviations of the start modes of each movie, in units of what `PreRoll` supposed.
     tilt
         Slope of half the log determinant of the start curvature along the laws.
+    doubt
+        Covariance of the laws from not knowing the spreads better, which the curvature does not hold.
     """
 
     spreads: tuple[Float[np.ndarray, " mode"], ...]
     tilt: Float[Array, " p"]
+    doubt: Float[Array, "p p"]
 
     def of(self, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
         """The problems with start states as widely spread as was learnt.
@@ -69,7 +75,8 @@ class Averaging(eqx.Module):
 def supposed(equation: AbstractEquation, problems: tuple[Problem, ...]) -> Averaging:
     """Before anything is learnt."""
     theta, _ = jax.flatten_util.ravel_pytree(equation)
-    return Averaging(tuple(np.ones(len(p.starts.modes)) for p in problems), jnp.zeros_like(theta))
+    spreads = tuple(np.ones(len(p.starts.modes)) for p in problems)
+    return Averaging(spreads, jnp.zeros_like(theta), jnp.zeros((theta.size, theta.size), theta.dtype))
 
 
 def _spread_out(problem: Problem, spread: Float[np.ndarray, " mode"]) -> Problem:
@@ -83,7 +90,7 @@ def relearnt(
 ) -> tuple[Point, NormalEquations, Averaging]:
     """The same laws and states, and their normal equations, under spreads that were learnt from them."""
     spreads = _learnt(normal, point.xi, problems, old.spreads)
-    new = Averaging(spreads, old.tilt)
+    new = Averaging(spreads, old.tilt, old.doubt)
     most = point.xi.shape[1]
     normal, xi = _rescaled(normal, point.xi, new.rows(problems, most) / old.rows(problems, most))
     return eqx.tree_at(lambda p: p.xi, point, xi), normal, new
@@ -98,52 +105,101 @@ def _learnt(normal: NormalEquations, xi: Float[Array, "window mode"], problems, 
     ----------
     C. E. Rasmussen and C. K. I. Williams, Gaussian Processes for Machine Learning, MIT Press (2006), section 5.4.
     """
-    found, windows = [], np.cumsum([0, *(len(p.windows) for p in problems)])
-    for problem, old, begin, end in zip(problems, spreads, windows, windows[1:]):
-        modes, shells = len(old), _shells(problem)
-        if not shells:
+    found = []
+    for window, problem, old in _of_each(problems, spreads):
+        sharing = _sharing(problem)
+        if not sharing.size:
             found.append(old)
             continue
-        coordinates = np.asarray(xi[begin:end, :modes], float) * old
-        curvature = (np.asarray(normal.starts[begin:end, :modes, :modes], float) - np.eye(modes)) / old[:, None] / old
-        pull = np.einsum("wmn,wn->wm", curvature, coordinates) + coordinates / old**2
-        sharing = np.zeros((modes, len(shells)))
-        for number, shell in enumerate(shells):
-            sharing[shell, number] = 1
-
-        def improbable(logs, curvature=curvature, pull=pull, sharing=sharing):
-            """Minus the log evidence and its slope."""
-            precision = np.exp(-2 * sharing @ logs)
-            whole = curvature + np.diag(precision)
-            inverse = np.linalg.inv(whole)
-            mean = np.einsum("wmn,wn->wm", inverse, pull)
-            value = 0.5 * np.linalg.slogdet(whole)[1].sum() - 0.5 * np.sum(mean * pull)
-            value -= 0.5 * len(pull) * np.log(precision).sum()
-            square = (mean**2 + np.einsum("wmm->wm", inverse)) * precision
-            steps = np.diff(logs) / STEPWISE
-            value += 0.5 * np.sum(steps**2) + 0.5 * (logs[0] / SUPPOSED) ** 2
-            slope = sharing.T @ (1 - square).sum(0) - np.diff(steps, prepend=0, append=0) / STEPWISE
-            slope[0] += logs[0] / SUPPOSED**2
-            return value, slope
-
-        first = np.log(np.array([old[shell[0]] for shell in shells]))
+        first = _logs(old, sharing)
+        slope = _improbable(normal, xi, window, old, sharing)
         bounds = [(-FARTHEST, FARTHEST)] * len(first)
-        best = scipy.optimize.minimize(improbable, first, jac=True, method="L-BFGS-B", bounds=bounds).x
-        spread = np.ones(modes)
-        for shell, log in zip(shells, best):
-            spread[shell] = np.exp(log)
-        found.append(spread)
+        best = scipy.optimize.minimize(slope, first, jac=True, method="L-BFGS-B", bounds=bounds).x
+        found.append(np.exp(sharing @ best))
     return tuple(found)
 
 
-def _shells(problem: Problem) -> list[Float[np.ndarray, " mode"]]:
-    """Numbers of the modes that share a spread; they come in order of wavenumber. The level has none."""
+def doubted(
+    xi: Float[Array, "window mode"], normal: NormalEquations, problems: tuple[Problem, ...], old: Averaging
+) -> Averaging:
+    """The same with what not knowing the spreads better means for the laws.
+
+    Notes
+    -----
+    To first order: the laws' answer to wider and narrower shells, times how well the evidence fixes these.
+    """
+    total = np.zeros(old.doubt.shape)
+    for window, problem, spread in _of_each(problems, old.spreads):
+        sharing = _sharing(problem)
+        if not sharing.size:
+            continue
+        logs = _logs(spread, sharing)
+        improbable = _improbable(normal, xi, window, spread, sharing)
+        shifts = NUDGE * np.eye(len(logs))
+        curvature = np.array([improbable(logs + s)[1] - improbable(logs - s)[1] for s in shifts]) / (2 * NUDGE)
+        values, vectors = np.linalg.eigh((curvature + curvature.T) / 2)
+        moved = answer(xi, normal, window, sharing) @ vectors / np.sqrt(np.maximum(values, FARTHEST**-2))
+        total += moved @ moved.T
+    return Averaging(old.spreads, old.tilt, jnp.asarray(total, old.tilt.dtype))
+
+
+def answer(
+    xi: Float[Array, "window mode"], normal: NormalEquations, window: slice, sharing: Float[np.ndarray, "own shell"]
+) -> Float[np.ndarray, "p shell"]:
+    """How laws move with the logarithm of what each shell of a movie spreads."""
+    own = len(sharing)
+    starts, cross = (
+        np.asarray(normal.starts[window, :own, :own], float),
+        np.asarray(normal.cross[window, :, :own], float),
+    )
+    # a wider shell weakens the prior's pull on its modes: these follow the movie, and laws follow them
+    freed = np.linalg.solve(starts, 2 * np.asarray(xi[window, :own], float)[..., None] * sharing)
+    return -np.linalg.solve(normal.schur(), np.einsum("wpm,wmk->pk", cross, freed))
+
+
+def _of_each(problems, spreads):
+    """The windows of every movie, the movie, and its spreads."""
+    ends = np.cumsum([len(p.windows) for p in problems])
+    return [(slice(end - len(p.windows), end), p, spread) for end, p, spread in zip(ends, problems, spreads)]
+
+
+def _logs(spread, sharing):
+    return np.log(spread[sharing.argmax(0)])
+
+
+def _improbable(normal: NormalEquations, xi, window: slice, old, sharing):
+    """Minus the log evidence for the logarithms of what shells spread, laws held, and its slope."""
+    modes = len(old)
+    coordinates = np.asarray(xi[window, :modes], float) * old
+    curvature = (np.asarray(normal.starts[window, :modes, :modes], float) - np.eye(modes)) / old[:, None] / old
+    pull = np.einsum("wmn,wn->wm", curvature, coordinates) + coordinates / old**2
+
+    def improbable(logs):
+        precision = np.exp(-2 * sharing @ logs)
+        whole = curvature + np.diag(precision)
+        inverse = np.linalg.inv(whole)
+        mean = np.einsum("wmn,wn->wm", inverse, pull)
+        value = 0.5 * np.linalg.slogdet(whole)[1].sum() - 0.5 * np.sum(mean * pull)
+        value -= 0.5 * len(pull) * np.log(precision).sum()
+        square = (mean**2 + np.einsum("wmm->wm", inverse)) * precision
+        steps = np.diff(logs) / STEPWISE
+        value += 0.5 * np.sum(steps**2) + 0.5 * (logs[0] / SUPPOSED) ** 2
+        slope = sharing.T @ (1 - square).sum(0) - np.diff(steps, prepend=0, append=0) / STEPWISE
+        slope[0] += logs[0] / SUPPOSED**2
+        return value, slope
+
+    return improbable
+
+
+def _sharing(problem: Problem) -> Float[np.ndarray, "mode shell"]:
+    """One where a mode is of a shell, whose modes share a spread. Modes come by wavenumber; the level is of none."""
     modes = np.asarray(problem.starts.modes, float)[:, problem.data.domain.inside]
-    if not len(modes):
-        return []
-    level = modes.mean(1) ** 2 > LEVEL * (modes**2).mean(1)
-    numbers = np.flatnonzero(~level)
-    return np.array_split(numbers, max(1, min(SHELLS, len(numbers) // FEWEST))) if len(numbers) else []
+    numbers = np.flatnonzero(modes.mean(1) ** 2 <= LEVEL * (modes**2).mean(1)) if len(modes) else np.arange(0)
+    count = min(len(numbers), max(1, min(SHELLS, len(numbers) // FEWEST)))
+    sharing = np.zeros((len(modes), count))
+    for number, shell in enumerate(np.array_split(numbers, count) if count else []):
+        sharing[shell, number] = 1
+    return sharing
 
 
 def _rescaled(normal, xi, factors):
@@ -183,6 +239,13 @@ def determinant_slope(point: Point, normal: NormalEquations, problems: tuple[Pro
         # where the equation cannot be solved half a deviation away nothing is known
         total += np.clip(np.nan_to_num(pull), -STRONGEST, STRONGEST) * value**0.5 * vector
     return jnp.asarray(total, theta.dtype)
+
+
+def widened(draws: Float[Array, "draw p"], averaging: Averaging, keys: Key[Array, " draw"]) -> Float[Array, "draw p"]:
+    """Draws of the laws that were made with spreads held, with the doubt about these added to each by its own key."""
+    values, vectors = np.linalg.eigh(np.asarray(averaging.doubt, float))
+    root = jnp.asarray(vectors * np.sqrt(np.maximum(values, 0)), draws.dtype)
+    return draws + jax.vmap(lambda key: jax.random.normal(key, draws.shape[1:], draws.dtype))(keys) @ root.T
 
 
 def distance(normal: NormalEquations) -> float:

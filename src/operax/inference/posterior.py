@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Key
 from ..physics.equations import AbstractEquation
 from .fit import Fit
 from .influence import sandwich
+from .marginal import widened
 from .problem import Problem
 
 # A combination of numbers is held by the prior if the movie made it less than twice as narrow.
@@ -159,6 +160,9 @@ def laplace(
         values, vectors = np.linalg.eigh(sandwich(fit, problem, block))
         root = vectors * np.sqrt(np.maximum(values, 0))
         notes.append(f"sandwich covariance from blocks of {block}")
-    normal = jax.random.normal(key, (draws, theta.size), theta.dtype)
-    spread = jnp.asarray(root, theta.dtype)
-    return Posterior(fit.equation, jax.vmap(unravel)(theta + normal @ spread.T), fit, "laplace", tuple(notes))
+    draw_key, doubt_key = jax.random.split(key)
+    normal = jax.random.normal(draw_key, (draws, theta.size), theta.dtype)
+    drawn = widened(
+        theta + normal @ jnp.asarray(root, theta.dtype).T, fit.averaging, jax.random.split(doubt_key, draws)
+    )
+    return Posterior(fit.equation, jax.vmap(unravel)(drawn), fit, "laplace", tuple(notes))

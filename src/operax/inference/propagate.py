@@ -127,7 +127,8 @@ def propagate(
         Draws around the fitted laws, less their bias where start states are given: their covariance is what the noise
         causes and what the movie does not tell, taken together. ``found`` holds by name: ``influence``, the change of
         every unknown number with every raw value, (unknown, time, \\*space); ``covariance``, what the noise causes;
-        ``prior``, the covariance left by what the movie does not tell, the prior's width in laws and start states;
+        ``prior``, the covariance left by what the movie does not tell, the prior's width in laws and start states and
+        doubt of how widely these spread;
         ``bias`` and ``bias_error``, its standard error.
 
     Raises
@@ -179,7 +180,7 @@ def propagate(
     moved = ends[good].mean(1)[:, : theta.size] - theta
     bias, error = moved.mean(0), moved.std(0, ddof=1) / good.sum() ** 0.5
     normal = jax.random.normal(draw_key, (draws, theta.size), theta.dtype)
-    untold = along @ along.T
+    untold = along @ along.T + fit.averaging.doubt
     spread = jnp.linalg.cholesky(covariance + untold)
     inferred = len(problem.starts.modes) > 0
     worst = float(jnp.max(jnp.abs(bias) / jnp.linalg.norm(spread, axis=1)))

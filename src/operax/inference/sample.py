@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Key
 
 from .fit import Fit, as_fitted
 from .linearise import NormalEquations, negative_log_posterior
+from .marginal import widened
 from .posterior import Posterior
 from .problem import Problem
 from .reverse import frozen
@@ -88,7 +89,8 @@ def sample(
     # reverse derivatives need a number of steps that is fixed
     plans = frozen(fit.plans)
     kept, divergent, cut = [], [], 0
-    for chain, chain_key in enumerate(jax.random.split(key, chains)):
+    doubt_key, *chain_keys = jax.random.split(key, chains + 1)
+    for chain, chain_key in enumerate(chain_keys):
         positions, diverged, longest = _chain(
             chain_key, fit.equation, fit.starts, factor, problems, plans, warmup, draws
         )
@@ -98,9 +100,10 @@ def sample(
         if progress is not None:
             progress(chain + 1, chains)
     stacked = np.stack(kept)
+    laws = jnp.asarray(stacked.reshape(-1, p))
     return Posterior(
         fit.equation,
-        jax.vmap(unravel)(jnp.asarray(stacked.reshape(-1, p))),
+        jax.vmap(unravel)(widened(laws, fit.averaging, jax.random.split(doubt_key, len(laws)))),
         fit,
         "NUTS",
         _diagnosis(jnp.asarray(stacked), int(np.sum(divergent)), cut),
