@@ -47,3 +47,12 @@ def test_two_energies_give_the_fraction_back_with_the_published_scatter(scans):
     np.testing.assert_allclose(error.std(), synth.STXM_NOISE, rtol=0.1)
     z = error / np.sqrt(np.asarray(found.variance)[:, inside])
     np.testing.assert_allclose(z.std(), 1, atol=0.12)
+
+
+@pytest.mark.slow
+def test_double_precision_after_single_in_one_process():
+    """Constants that one precision has left behind are of no width that the other cannot take."""
+    for double in (False, True):
+        with jax.enable_x64(double):
+            scans = synth.lfp_insertion(key=jax.random.key(0), frames=3)
+        assert scans.fraction.frames.dtype == (jnp.float64 if double else jnp.float32)

@@ -107,7 +107,8 @@ def _batches(domain: Domain) -> tuple[np.ndarray, ...]:
             groups.append([pixels])
     batches = []
     for group in groups:
-        batch = np.full((len(group), len(group[0])), -1)
+        # one width of numbers in single and double precision: jax keeps the constants that it has seen
+        batch = np.full((len(group), len(group[0])), -1, np.int32)
         for row, pixels in zip(batch, group):
             row[: len(pixels)] = pixels
         batches.append(batch)
