@@ -18,11 +18,10 @@ def untrained(network, movie, posterior):
     graph, weights = network.build(key=jax.random.key(0))
     weights["heads"]["kernel"] = 0.1 * jax.random.normal(jax.random.key(1), weights["heads"]["kernel"].shape)
     model = noise.Gaussian(jnp.linspace(0.5, 1.5, movie.domain.shape[1]))
-    share, doubt, spread = jax.random.uniform(jax.random.key(2), (3, 3))
+    share, doubt, spread, height = jax.random.uniform(jax.random.key(2), (4, 3))
     spectrum = jnp.linspace(0.5, 1.5, SIZE**2).reshape(SIZE, SIZE)
-    gain = Gain(
-        jnp.asarray([0.05, 0.1, 0.2]), share, doubt, jnp.asarray([-0.5, 0.0, 0.5]), spread, spectrum, jnp.asarray(0.7)
-    )
+    ratios, levels = jnp.asarray([0.05, 0.1, 0.2]), jnp.asarray([-0.5, 0.0, 0.5])
+    gain = Gain(ratios, share, doubt, spread, levels, height, spectrum, jnp.asarray(0.7))
     return Denoiser(weights, jnp.zeros(()), jnp.ones(()), model, jnp.zeros(1), gain, graph, network, "", posterior, ())
 
 

@@ -1,5 +1,7 @@
 """How much of a filtered movie goes into a blind prediction: as much as makes the unbiased risk least."""
 
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -20,6 +22,8 @@ ALIKE = 0.01
 PROBE = 0.1
 # What is known of a mean predicted variance, and of a noise variance, relative to it.
 SPREAD, LEVEL = 0.3, 0.005
+# No predicted variance is made smaller than this share of it.
+LEAST = 0.02
 # Cuts into blocks by which correlated noise is made, and rounds until its spectrum is right.
 CORNERS = tuple((i, j) for i in range(0, SIZE, 4) for j in range(0, SIZE, 4))
 ROUNDS = 4
@@ -36,8 +40,10 @@ class Gain(eqx.Module):
         Weight of the filtered value, zero to one; the rest is that of the blind prediction.
     doubt
         Variance of the result over the predicted one.
-    levels, spread
-        Blind prediction in the middle of each class of it, and its variance over the predicted one, as residuals show.
+    spread
+        Variance of the blind prediction over the predicted one, as residuals show it.
+    levels, height
+        Blind prediction in the middle of each class of its own, and what its variance is over the above there.
     spectrum
         Power of the noise in each cosine of a block, over its mean; ones where noise is white.
     again
@@ -47,8 +53,9 @@ class Gain(eqx.Module):
     ratios: Float[Array, " class"]
     share: Float[Array, " class"]
     doubt: Float[Array, " class"]
+    spread: Float[Array, " class"]
     levels: Float[Array, " level"]
-    spread: Float[Array, " level"]
+    height: Float[Array, " level"]
     spectrum: Float[Array, "row column"]
     again: Float[Array, ""]
 
@@ -58,6 +65,7 @@ def nothing(dtype) -> Gain:
     return Gain(
         jnp.zeros(1, dtype),
         jnp.zeros(1, dtype),
+        jnp.ones(1, dtype),
         jnp.ones(1, dtype),
         jnp.zeros(1, dtype),
         jnp.ones(1, dtype),
@@ -77,8 +85,8 @@ def restored(gain: Gain, mean, variance, sigma2, kept, there) -> tuple[Array, Ar
     """
     ratio = variance / jnp.where(sigma2 > 0, sigma2, 1)
     # Between classes it changes continuously, so that rounding moves no pixel from one to another.
-    share, doubt = (_between(ratio, gain.ratios, table) for table in (gain.share, gain.doubt))
-    spread = _between(mean, gain.levels, gain.spread)
+    share, doubt, spread = (_between(ratio, gain.ratios, table) for table in (gain.share, gain.doubt, gain.spread))
+    spread = spread * _between(mean, gain.levels, gain.height)
     there = jnp.broadcast_to(there, mean.shape)
     return jnp.where(there, mean + share * (kept - mean), mean), jnp.where(there, doubt, spread) * variance
 
@@ -123,27 +131,34 @@ def measure(mean, variance, observed, sigma2, inside, held, kept, noise, change,
     if mu.size == 0:
         return nothing(mean.dtype)
     ratio, d = spread / level, f - mu
-    kind, height = _classes(np.maximum(ratio, 1e-12)), _classes(mu)
+    kind = _classes(np.maximum(ratio, 1e-12), lambda bound: ALIKE * bound)
+    # Predictions that are equal to within their errors are of one level.
+    height = _classes(mu, lambda bound: np.sqrt(spread.mean()))
     by_heart = learnt(d * (y - mu), level, held)
     # What is learnt is missing where it was learnt.
     product, missing = d * (y - mu) - n * slope, by_heart * level * ~held
     power, aligned = _averages(kind, d**2, product + missing)
     share = np.clip(aligned / np.maximum(power, 1e-30), 0, 1)
     seen = (y - mu) ** 2 - level + 2 * missing
-    (told, error, unsure), (expected, found, _) = (_errors(one, spread, level, seen) for one in (kind, height))
+    told, error, unsure = _errors(kind, spread, level, seen)
     # Of a difference that comes out near nothing, about half of its uncertainty is left.
     left = np.maximum(error - 2 * share * aligned + share**2 * power, unsure / 2)
     (ratios,), (levels,) = _averages(kind, ratio), _averages(height, mu)
-    tables = ratios, share, left / told, levels, np.maximum(found / expected, 0.02), spectrum, 0.0
+    wider = np.maximum(error / told, LEAST)
+    expected, found, _ = _errors(height, spread * np.interp(ratio, ratios, wider), level, seen)
+    higher = np.maximum(found / expected, LEAST)
+    tables = ratios, share, left / told, wider, levels, higher, spectrum, 0.0
     return Gain(*(jnp.asarray(table, mean.dtype) for table in tables))
 
 
-def _classes(values) -> np.ndarray:
-    """Number of the class of each value: classes of equal size, and of one value where they are nearly equal."""
+def _classes(values, apart: Callable) -> np.ndarray:
+    """Number of the class of each value: of equal size, if the bounds of classes are at least so far apart."""
     count = int(np.clip(values.size // MEMBERS, 1, CLASSES))
-    bounds = np.quantile(values, np.arange(count) / count)
-    bounds = bounds[np.diff(bounds, prepend=-np.inf) > ALIKE * np.abs(bounds)]
-    return np.unique(np.searchsorted(bounds[1:], values, "right"), return_inverse=True)[1]
+    kept = [values.min()]
+    for bound in np.quantile(values, np.arange(1, count) / count):
+        if bound - kept[-1] > apart(bound):
+            kept.append(bound)
+    return np.unique(np.searchsorted(kept[1:], values, "right"), return_inverse=True)[1]
 
 
 def _averages(kind, *values) -> list[np.ndarray]:
