@@ -140,8 +140,10 @@ def fit(
         if stage < begun:
             continue
         if stage > begun:
-            nearer, around, better = relearnt(point, normal, problems, averaging)
+            nearer, better = point, averaging
             if stage >= len(STAGES):
+                # not before: what laws cannot do yet in the first part of a movie would be laid to the start's spread
+                nearer, around, better = relearnt(point, normal, problems, averaging)
                 tilt = determinant_slope(nearer, around, better.of(problems))
                 further = distance(tilted(around, tilt - averaging.tilt))
                 if further < SETTLED or not result.startswith("converged"):

@@ -27,10 +27,10 @@ STEPWISE, SUPPOSED, FARTHEST = 0.7, 1.5, 4.0
 LEVEL = 0.9
 # The determinant's slope is taken between these multiples of a posterior standard deviation.
 STEP = 0.5
-# Logarithms of spreads are moved by this much to see how well the evidence fixes them.
-NUDGE = 1e-4
 # Directions it is measured along, the widest first, and the most it may pull there, in standard deviations.
 DIRECTIONS, STRONGEST = 16, 2.0
+# Logarithms of spreads are moved by this much to see how well the evidence fixes them.
+NUDGE = 1e-4
 
 
 class Averaging(eqx.Module):
@@ -112,9 +112,9 @@ def _learnt(normal: NormalEquations, xi: Float[Array, "window mode"], problems, 
             found.append(old)
             continue
         first = _logs(old, sharing)
-        slope = _improbable(normal, xi, window, old, sharing)
+        improbable = _improbable(normal, xi, window, old, sharing)
         bounds = [(-FARTHEST, FARTHEST)] * len(first)
-        best = scipy.optimize.minimize(slope, first, jac=True, method="L-BFGS-B", bounds=bounds).x
+        best = scipy.optimize.minimize(improbable, first, jac=True, method="L-BFGS-B", bounds=bounds).x
         found.append(np.exp(sharing @ best))
     return tuple(found)
 
