@@ -13,8 +13,9 @@ import numpy as np
 import operax as ox
 
 SIZE, COUNT = 512, 2000
-# Frames saved at a time, frames that a blind prediction reads beyond them, frames trained on.
-PIECE, REACH, SHOWN = 96, 2, 48
+# Frames saved at a time (in parts of equal length, because all must have read as far), frames that a blind prediction
+# reads beyond them, frames trained on.
+PIECE, REACH, SHOWN = 50, 2, 48
 HOW = {"axes": "tyx", "times": 1.0, "spacing": 1.0}
 NOISE = ox.noise.PoissonGaussian(1.0)
 
@@ -55,7 +56,7 @@ def peak() -> int:
 
 
 def long(data: Path, steps: int, key) -> dict:
-    """Counts of 2,000 frames of 512² from file to file, low rank of 96 frames at a time: its highest memory."""
+    """Counts of 2,000 frames of 512² from file to file, low rank of 50 frames at a time: its highest memory."""
     return {"rows": {"LowRank(None, noise)": worked(0)}}
 
 
