@@ -11,12 +11,14 @@ The experiments are `LINE` and `PLANE` of `trials.py`.
   held, the noise of each member being the same.
 - near linear, curved: standard deviations of `laplace` and `ensemble` over those of NUTS, where D is known well and
   where it is known to some 40 %.
+- side by side: processor seconds of 64 members fitted in one program, and of single fits, on the cores given.
 
 Writes results/spread.json after each part and keeps the parts it holds already.
 """
 
 import argparse
 import json
+import os
 import time
 from pathlib import Path
 
@@ -24,7 +26,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from timing import RESULTS, save
+from timing import RESULTS, save, seconds
 from trials import EDGE, LINE, PLANE, Trial
 
 import operax as ox
@@ -149,7 +151,7 @@ def beside_nuts(law: str, sigma: float, draws: int, members: int) -> dict:
     exact = ox.sample(best, problem, key=keys[0], draws=draws, warmup=300, chains=4)
     others = {
         "laplace": ox.laplace(best, problem, key=keys[1], draws=4000),
-        "ensemble": ox.ensemble(best, problem, key=keys[2], size=members, batch=members),
+        "ensemble": ox.ensemble(best, problem, key=keys[2], size=members, batch=min(members, 400)),
     }
     reference = np.asarray(exact(LINE.quantity))
     found = {
@@ -170,7 +172,31 @@ def beside_nuts(law: str, sigma: float, draws: int, members: int) -> dict:
     return found
 
 
+def side_by_side(trial: Trial, law: str, sigma: float, members: int, fits: int) -> dict:
+    """Processor seconds of a member fitted beside others, fitted by itself, and of a fit from the first guess."""
+    _, raws = movies(trial, law, sigma, fits + 1)
+    noise = ox.noise.Gaussian(sigma)
+    problem, *others = (trial.inferred(raw, noise) for raw in raws)
+    best = ox.fit(trial.unknown, problem)
+
+    def together(batch, key):
+        return ox.ensemble(best, problem, key=jax.random.key(key), size=members, batch=batch)
+
+    works = {
+        "side by side": (members, lambda key: together(members, key)),
+        "one by one": (members, lambda key: together(1, key)),
+        "single fits": (fits, lambda key: [ox.fit(trial.unknown, one) for one in others]),
+    }
+    found = {"law": law, "sigma": sigma, "members": members, "cores": len(os.sched_getaffinity(0))}
+    for name, (count, work) in works.items():
+        work(0)  # compiles
+        found[f"{name} [s]"] = seconds(lambda work=work: work(1), time.process_time) / count
+    return found | {"times_faster": found["single fits [s]"] / found["side by side [s]"]}
+
+
 PARTS = {
+    "side by side, line": lambda chosen: side_by_side(LINE, "rising", 0.03, 64, 32),
+    "side by side, plane": lambda chosen: side_by_side(PLANE, "even", 0.05, 64, 6),
     "repeated line": lambda chosen: repeated(LINE, "rising", 0.03, chosen.draws),
     "near linear": lambda chosen: beside_nuts("rising", 0.005, chosen.nuts, chosen.members),
     "curved": lambda chosen: beside_nuts("falling", 0.07, chosen.nuts, chosen.members),

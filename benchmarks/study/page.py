@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from operax import plot
 
@@ -13,10 +14,12 @@ from .pipelines import NAMES
 
 BEGIN, END = "<!-- measured: benchmarks/paper_study.py writes what follows -->", "<!-- end of what was measured -->"
 COLOURS = dict(zip(NAMES, ("#8a8a8a", "#d1600a", "#3a8f5c", "#20639b", "#7a4fa3")))
-LABELS = {"gauss": "white", "counts": "counting", "rows": "along rows"}
+LABELS = {"gauss": "white", "counts": "counting", "rows": "row"}
 # Half of the raw fit's spread, with a bias of at most so many standard deviations.
 BAR, BIAS = 0.5, 0.3
 SHOWN = 0.1
+# Ticks of the figure of errors.
+LEVELS, PER_CENT = (0.02, 0.05, 0.1, 0.2), (1, 2, 5, 10, 20, 50, 100)
 
 
 def line(fit: dict, about: dict) -> str:
@@ -24,11 +27,13 @@ def line(fit: dict, about: dict) -> str:
     head = f"{fit['kind']:7s}{fit['sigma']:5.2f} {fit['pair']}{'+-'[fit['sign'] < 0]} {fit['pipeline']:19s}"
     if "lost" in fit:
         return f"{head} lost: {fit['lost']}"
+    if "carried" in fit:
+        return f"{head} spread of D {np.round(fit['carried']['sd'][:5], 3)}, {fit['seconds']:3.0f} s"
     z = (np.array(fit["estimate"]) - about["true"]) / fit["sd"]
     return f"{head} {fit['image']['psnr [dB]']:5.1f} dB, rms z {np.sqrt(np.mean(z**2)):5.2f}, {fit['seconds']:3.0f} s"
 
 
-def of_law(done: list[dict], about: dict, law: str) -> dict:
+def of_law(done: list[dict], carried: dict | None, about: dict, law: str) -> dict:
     """Error, spread, bias and coverage of one law over the pairs of which both draws were fitted."""
     here = np.array([name.startswith("D") == (law == "D") for name in about["names"]])
     true, curve = np.array(about["true"])[here], np.array(about["truth"][law])
@@ -38,17 +43,21 @@ def of_law(done: list[dict], about: dict, law: str) -> dict:
         np.array([[f[name] for f in p] for p in pairs])[..., here] for name in ("estimate", "sd", "low", "high")
     )
     curves = np.array([[f["laws"][law] for f in p] for p in pairs])
-    spread = np.sqrt(np.mean((np.diff(estimate, axis=1)[:, 0] / 2) ** 2, 0))
     bias = (estimate - true).mean((0, 1))
     size = np.sqrt(np.mean(curve**2))
-    return {
+    found = {
         "error": float(np.sqrt(np.mean((curves - curve) ** 2)) / size),
-        "law spread": float(np.sqrt(np.mean((np.diff(curves, axis=1) / 2) ** 2)) / size),
-        "spread": spread,
-        "bias": float(np.sqrt(np.mean((bias / spread) ** 2))),
-        "stated": float(np.exp(np.mean(np.log(sd.mean((0, 1)) / spread)))),
         "covered": float(np.mean((low <= true) & (true <= high))),
         "draws": 2 * len(pairs),
+    }
+    if carried is None:
+        return found
+    spread = np.array(carried["sd"])[here]
+    return found | {
+        "spread": spread,
+        "law spread": float(np.sqrt(np.mean(np.square(carried[law]))) / size),
+        "bias": float(np.sqrt(np.mean((bias / spread) ** 2))),
+        "stated": float(np.exp(np.mean(np.log(sd.mean((0, 1)) / spread)))),
     }
 
 
@@ -65,13 +74,19 @@ def rows(record: dict) -> list[dict]:
             row = {"kind": kind, "sigma": sigma, "pipeline": name, "lost": len(fits) - len(done)}
             for part in ("image", "physics"):
                 row |= {key: float(np.mean([abs(f[part][key]) for f in done])) for key in done[0][part]}
-            row |= {law: of_law(done, record, law) for law in ("D", "mu")}
+            known = [
+                f["carried"]
+                for f in record["carried"]
+                if (f["kind"], f["sigma"], f["pipeline"]) == (kind, sigma, name) and "carried" in f
+            ]
+            row |= {law: of_law(done, known[0] if known else None, record, law) for law in ("D", "mu")}
             reference = row if name == "raw" else reference
             for law in ("D", "mu"):
                 if reference is not None:
-                    ratios = np.log(row[law]["spread"] / reference[law]["spread"])
-                    row[law]["to raw"] = float(np.exp(np.mean(ratios)))
                     row[law]["error to raw"] = row[law]["error"] / reference[law]["error"]
+                    if "spread" in row[law] and "spread" in reference[law]:
+                        ratios = np.log(row[law]["spread"] / reference[law]["spread"])
+                        row[law]["to raw"] = float(np.exp(np.mean(ratios)))
             found.append(row)
     return found
 
@@ -91,9 +106,10 @@ def table(found: list[dict]) -> str:
         "| " + "--- | " * 11,
     ]
     second = [
-        "| noise | σ | pipeline | draws | D: error, % | spread, % | of raw | bias, sd | stated / measured | in 90 % "
-        "| μ: error, % | spread, % | of raw | bias, sd | stated / measured | in 90 % | meets the bar |",
-        "| " + "--- | " * 17,
+        "| noise | σ | pipeline | draws "
+        "| D: error, % | of raw | spread, % | of raw | bias, sd | stated / spread | in 90 % "
+        "| μ: error, % | of raw | spread, % | of raw | bias, sd | stated / spread | in 90 % | meets the bar |",
+        "| " + "--- | " * 19,
     ]
     for r in found:
         head = f"| {LABELS[r['kind']]} | {r['sigma']:g} | {r['pipeline']} |"
@@ -104,22 +120,26 @@ def table(found: list[dict]) -> str:
         cells = []
         for law in ("D", "mu"):
             w = r[law]
-            ratio = f"{w['to raw']:.2f}" if "to raw" in w else ""
-            cells.append(
-                f"{100 * w['error']:.1f} | {100 * w['law spread']:.1f} | {ratio} | {w['bias']:.2f} | {w['stated']:.2f} "
-                f"| {100 * w['covered']:.0f}"
-            )
+            names = ("error to raw", "law spread", "to raw", "bias", "stated")
+            middle = [f"{100 * w[n] if n == 'law spread' else w[n]:.2f}" if n in w else "" for n in names]
+            cells.append(f"{100 * w['error']:.1f} | {' | '.join(middle)} | {100 * w['covered']:.0f}")
         lost = f" ({r['lost']} lost)" if r["lost"] else ""
         second.append(f"{head} {r['D']['draws']}{lost} | {' | '.join(cells)} | {_verdict(r)} |")
     return "\n".join(first) + "\n\n" + "\n".join(second)
 
 
-def _laws(record: dict) -> Figure:
+def _named(found: list[dict]) -> list[str]:
+    """Pipelines that have a row."""
+    return [name for name in NAMES if any(r["pipeline"] == name for r in found)]
+
+
+def _laws(record: dict, found: list[dict]) -> Figure:
     """Every fitted law beside the true one, white noise."""
+    names = _named(found)
     figure = Figure(figsize=(7.2, 3.6), layout="constrained")
-    panels = figure.subplots(2, len(NAMES), sharex=True, sharey="row")
+    panels = figure.subplots(2, len(names), sharex=True, sharey="row", squeeze=False)
     c = record["compositions"]
-    for name, column in zip(NAMES, panels.T):
+    for name, column in zip(names, panels.T):
         for law, ax in zip(("D", "mu"), column):
             for fit in record["fits"]:
                 if (fit["kind"], fit["sigma"], fit["pipeline"]) == ("gauss", SHOWN, name) and "lost" not in fit:
@@ -141,13 +161,17 @@ def _errors(found: list[dict]) -> Figure:
     panels = figure.subplots(2, len(kinds), sharex=True, sharey="row", squeeze=False)
     for kind, column in zip(kinds, panels.T):
         for law, ax in zip(("D", "mu"), column):
-            for name in NAMES:
+            for name in _named(found):
                 mine = [r for r in found if (r["kind"], r["pipeline"]) == (kind, name)]
                 sigma = [r["sigma"] for r in mine]
                 style = {"color": COLOURS[name], "markersize": 3, "linewidth": 1}
                 ax.loglog(sigma, [100 * r[law]["error"] for r in mine], "o-", label=name, **style)
-                ax.loglog(sigma, [100 * r[law]["law spread"] for r in mine], ":", **style)
+                ax.loglog(sigma, [100 * r[law].get("law spread", np.nan) for r in mine], ":", **style)
             ax.grid(which="major", color="#e6e6e6", linewidth=0.6)
+            for axis, ticks in ((ax.xaxis, LEVELS), (ax.yaxis, PER_CENT)):
+                axis.set_major_locator(FixedLocator(ticks))
+                axis.set_major_formatter("{x:g}")
+                axis.set_minor_locator(NullLocator())
         column[0].set_title(f"{LABELS[kind]} noise", fontsize="small")
         column[1].set_xlabel("σ")
     panels[0, 0].set_ylabel("D(c), % of its norm")
@@ -156,21 +180,22 @@ def _errors(found: list[dict]) -> Figure:
     return figure
 
 
-def _frames(record: dict, clean) -> Figure:
+def _frames(record: dict, found: list[dict], clean) -> Figure:
     """One frame of every pipeline, by kind of noise."""
     kept = {(f["kind"], f["pipeline"]): np.array(f["frame"]) for f in record["fits"] if "frame" in f}
     kinds = [kind for kind in KINDS if any(k == kind for k, _ in kept)]
-    figure = Figure(figsize=(7.2, 0.3 + 1.25 * len(kinds)), layout="constrained")
-    panels = figure.subplots(len(kinds), 1 + len(NAMES), squeeze=False)
+    figure = Figure(figsize=(7.2, 0.3 + 1.35 * len(kinds)), layout="constrained")
+    names = _named(found)
+    panels = figure.subplots(len(kinds), 1 + len(names), squeeze=False)
     truth = np.asarray(clean.frames[record["frame"]])
     for kind, row in zip(kinds, panels):
-        for ax, name in zip(row, ("truth", *NAMES)):
+        for ax, name in zip(row, ("truth", *names)):
             ax.set(xticks=[], yticks=[])
             frame = truth if name == "truth" else kept.get((kind, name))
             if frame is not None:
                 ax.imshow(frame, vmin=0, vmax=1, cmap="cividis", interpolation="nearest")
         row[0].set_ylabel(LABELS[kind], fontsize="small")
-    for ax, name in zip(panels[0], ("truth", *NAMES)):
+    for ax, name in zip(panels[0], ("truth", *names)):
         ax.set_title(name, fontsize="x-small")
     return figure
 
@@ -184,8 +209,8 @@ def write(path: Path, record: dict, found: list[dict], clean) -> None:
     path.write_text(f"{head}{BEGIN}\n\n{table(found)}\n\n{END}{tail}")
     figures = path.parent / "figures"
     for name, figure in (
-        ("laws", _laws(record)),
+        ("laws", _laws(record, found)),
         ("errors", _errors(found)),
-        ("frames", _frames(record, clean)),
+        ("frames", _frames(record, found, clean)),
     ):
         (figures / f"study_{name}.png").write_bytes(plot.png(figure, 160))

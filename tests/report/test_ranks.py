@@ -17,7 +17,7 @@ pixels = importlib.import_module("operax.report.pixels")
 
 
 def of_size(n):
-    below = np.random.default_rng(0).integers(0, 100, (n, 2))
+    below = np.random.default_rng(0).integers(0, [100, 60], (n, 2))
     return Calibrated(below, np.full(n, 99), np.zeros((n, 2)), ("D", "$x"))
 
 
@@ -27,6 +27,7 @@ def test_every_experiment_stands_in_a_bar():
     drawn = [ax.patches[0].get_data().values for ax in figure.axes]
     assert [sum(values) for values in drawn] == [100, 100]
     assert drawn[0].tolist() == found.counts()[0][0].tolist()
+    assert figure.axes[0].get_ylim()[1] > max(max(values) for values in drawn), "no bar is cut off"
     assert figure.axes[1].get_title().startswith(r"\$x   p = ")
     with pytest.raises(ValueError, match="needs at least 20 experiments, got 10"):
         plot.ranks(of_size(10))

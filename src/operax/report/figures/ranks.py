@@ -45,7 +45,8 @@ def ranks(calibrated: Calibrated, figure: FigureBase | None = None) -> FigureBas
         ax.step(edges, np.append(even, even[-1]), where="post", color=GREY, linewidth=0.8)
         ax.set_title(f"{literal(name)}   p = {chance:.2g}", fontsize="small")
         ax.set_xlim(0, 1)
-        ax.set_ylim(0, None)
+    # panels share it, and a limit set for one of them holds for those drawn later
+    panels[0, 0].set_ylim(0, 1.05 * max(counts.max(), high.max()))
     for ax in list(panels.flat)[len(counts) :]:
         ax.set_visible(False)
     figure.supxlabel("share of the draws below the truth", fontsize="small")
