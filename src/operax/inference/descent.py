@@ -61,6 +61,9 @@ class Point(eqx.Module):
         return Point(self.equation, self.xi, self.plans, reach, self.history, *counts, self.memory)
 
 
+# Gain in log posterior below which a first part of a movie has said enough: in what it says no more of, a descent
+# crawls along a valley that the whole movie does not have.
+ROUGH = 5.0
 # Told the point after every step tried, the gain in log posterior that a full step promised, and the gain at
 # which the descent ends.
 Watch = Callable[[Point, float, float], None]

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .descent import AbstractMethod, begun, check_settings, ended, excess, raised, tilted
+from .descent import ROUGH, AbstractMethod, begun, check_settings, ended, excess, raised, tilted
 from .linearise import linearise
 from .reverse import gradient
 from .settle import ACCURACY, settled
@@ -54,7 +54,7 @@ class LBFGS(AbstractMethod):
         return 1.0
 
     def rough(self):
-        return LBFGS(self.steps, max(1.0, self.tolerance), self.first)
+        return LBFGS(self.steps, max(ROUGH, self.tolerance), self.first)
 
     def descend(self, point, problems, watch=None, tilt=0.0, pull=None):
         if pull is not None:

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .descent import AbstractMethod, begun, check_settings, ended, excess, raised, tilted
+from .descent import ROUGH, AbstractMethod, begun, check_settings, ended, excess, raised, tilted
 from .linearise import linearise
 from .reverse import gradient, product
 from .settle import ACCURACY, settled
@@ -52,7 +52,7 @@ class NewtonCG(AbstractMethod):
         return self.radius
 
     def rough(self):
-        return NewtonCG(self.steps, max(1.0, self.tolerance), self.radius)
+        return NewtonCG(self.steps, max(ROUGH, self.tolerance), self.radius)
 
     def descend(self, point, problems, watch=None, tilt=0.0, pull=None):
         if pull is not None:

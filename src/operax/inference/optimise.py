@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .descent import AbstractMethod, begun, check_settings, ended, excess, raised, tilted
+from .descent import ROUGH, AbstractMethod, begun, check_settings, ended, excess, raised, tilted
 from .linearise import NormalEquations, linearise
 from .settle import ACCURACY, settled
 
@@ -44,7 +44,7 @@ class LevenbergMarquardt(AbstractMethod):
         return self.damping
 
     def rough(self):
-        return LevenbergMarquardt(self.steps, max(1.0, self.tolerance), self.damping)
+        return LevenbergMarquardt(self.steps, max(ROUGH, self.tolerance), self.damping)
 
     def descend(self, point, problems, watch=None, tilt=0.0, pull=None):
         theta, unravel = jax.flatten_util.ravel_pytree(point.equation)
