@@ -1,5 +1,6 @@
 """Fits recover known laws, say why they stopped, and refuse what cannot be fitted."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +8,9 @@ import pytest
 
 import operax as ox
 from operax import laws
+from operax.inference.descent import Point, judged
+from operax.inference.fit import opened
+from operax.inference.settle import first_plans, settled
 
 
 def test_the_law_is_found_within_its_band(line, solved, points):
@@ -105,3 +109,50 @@ def test_an_equation_of_several_fields_is_refused(line):
 def test_settings_must_be_positive(bad):
     with pytest.raises(ValueError, match="must be positive"):
         ox.LevenbergMarquardt(**bad)
+
+
+def test_a_first_part_scores_only_what_it_solves(line):
+    _, clean, noisy, noise = line
+    problem = ox.Problem(noisy, clean, noise, window=4, start=ox.Given())
+    assert problem.windows == ((0, 1, 2, 3), (3, 4, 5, 6), (6, 7, 8, 9))
+    half = opened(problem, 0.5)
+    # two of three windows, of each the frame after its start; the end of the first is the start of the second
+    assert np.flatnonzero(half.factor.any(1)).tolist() == [1, 4]
+    assert (np.asarray(half.schedule.durations) > 0).sum(1).tolist() == [1, 1, 0]
+    inferred = opened(ox.Problem(noisy, None, noise, window=4), 0.25)
+    assert np.flatnonzero(inferred.factor.any(1)).tolist() == [0, 1, 4, 5, 8, 9]
+    assert (np.asarray(inferred.schedule.durations) > 0).any(1).all()
+
+
+def test_near_the_end_points_are_compared_with_steps_of_one_length(small):
+    _, _, _, problem, best = small
+    (fine,) = best.plans
+    coarse = eqx.tree_at(lambda p: p.steps, fine, jnp.ones_like(fine.steps))
+    # seen with long steps this point looks better than anything with short ones
+    low = float(best.history[-1]) - 1.0
+    there = Point(best.equation, best.starts, (coarse,), 1e-2, (low,))
+    for promised, again in ((1e-3, True), (1e3, False)):
+        point, trial, plans = judged(there, best.equation, best.starts, (problem,), promised, lambda equation: 0.0)
+        assert (point.history[-1] != low) == again
+        if again:
+            assert int(plans[0].steps) > 1
+            assert int(point.plans[0].steps) == int(plans[0].steps)
+            assert point.history[-1] == pytest.approx(trial, abs=1e-9)
+    kept = settled(best.equation, best.starts, (problem,), plans, np.inf, coarser=False)[1]
+    assert int(kept[0].steps) == max(2, int(plans[0].steps))
+
+
+def test_steps_do_not_run_away_from_rounding(line):
+    """What single precision rounds no finer steps mend: each time they were asked to, they grew eightfold."""
+    _, clean, _, _ = line
+    with jax.enable_x64(False):
+        movie = ox.Movie(np.asarray(clean.frames), np.asarray(clean.times), clean.domain)
+        problem = ox.Problem(movie, None, ox.noise.Gaussian(1e-4), start=ox.Given())
+        equation = ox.Diffusion(laws.positive(2.0, factor=2))
+        plans = first_plans(equation, problem.starts.guess, (problem,))
+        counts = []
+        for _ in range(4):
+            value, plans = settled(equation, problem.starts.guess, (problem,), plans, 1e-6)
+            counts.append(int(plans[0].steps))
+    assert np.isfinite(value)
+    assert max(counts) <= 2 * counts[0] <= 256

@@ -13,7 +13,7 @@ from ..physics.equations import AbstractEquation
 from ..physics.plan import StepPlan
 from .linearise import NormalEquations
 from .problem import Problem
-from .settle import first_plans, settled
+from .settle import ACCURACY, first_plans, settled
 
 
 class Point(eqx.Module):
@@ -64,6 +64,8 @@ class Point(eqx.Module):
 # Gain in log posterior below which a first part of a movie has said enough: in what it says no more of, a descent
 # crawls along a valley that the whole movie does not have.
 ROUGH = 5.0
+# Far from the end halving the steps may move the movie by this part of the gain's square root.
+CARE = 0.2
 # Told the point after every step tried, the gain in log posterior that a full step promised, and the gain at
 # which the descent ends.
 Watch = Callable[[Point, float, float], None]
@@ -148,6 +150,32 @@ def excess(value: float, problems: tuple[Problem, ...]) -> float:
     """The unit of gains: where the equation does not explain the movie down to its noise, what is left over."""
     # the first part of a window may hold nothing but frames that its given start has read
     return max(1.0, 2 * value / max(1, sum(problem.scored for problem in problems)))
+
+
+def judged(
+    point: Point,
+    equation: AbstractEquation,
+    xi: Float[Array, "window mode"],
+    problems: tuple[Problem, ...],
+    promised: float,
+    added: Callable[[AbstractEquation], float],
+) -> tuple[Point, float, tuple[StepPlan, ...]]:
+    """The objective of a trial whose full step promises this gain, and a point that it may be compared with.
+
+    Far from the end a gain is larger than what steps leave out. Near it points judged with steps of different lengths
+    differ by more than there is to gain, and the one with the coarsest may look best for no other reason: steps are
+    never made coarser there, and where a trial needs finer ones the point is judged again with them.
+    """
+    least = ACCURACY * excess(point.history[-1], problems) ** 0.5
+    accuracy = max(least, CARE * (2 * promised) ** 0.5)
+    near = accuracy == least
+    trial, plans = settled(equation, xi, problems, point.plans, accuracy, coarser=not near)
+    if near and np.isfinite(trial) and any(int(a.steps) > int(b.steps) for a, b in zip(plans, point.plans)):
+        value, finer = settled(point.equation, point.xi, problems, plans, np.inf, coarser=False)
+        if np.isfinite(value):
+            history = (*point.history[:-1], value + added(point.equation))
+            point = eqx.tree_at(lambda p: (p.plans, p.history), point, (finer, history))
+    return point, trial + added(equation), plans
 
 
 def ended(point: Point, promised: float, goal: float, most: int, hopeless: bool) -> str | None:

@@ -1,5 +1,6 @@
 """Fit an equation to a problem: laws and start states together, a long window opened part by part."""
 
+import math
 import os
 from collections.abc import Callable, Sequence
 
@@ -157,7 +158,7 @@ def fit(
             told(point, promised, goal, part)
 
         whole = part == 1
-        judged = averaging.of(problems if whole else tuple(_opened(p, part) for p in problems))
+        judged = averaging.of(problems if whole else tuple(opened(p, part) for p in problems))
         descent = method if whole else method.rough()
         point, normal, result = descent.descend(point, judged, watch, averaging.tilt)
     return concluded(point, normal, result, problems, averaging)
@@ -218,16 +219,23 @@ def as_fitted(fit: Fit, problem: Problem | Sequence[Problem]) -> tuple[Problem, 
     return fit.averaging.of(together(problem))
 
 
-def _opened(problem: Problem, part: float) -> Problem:
-    """The problem with only the first part of every window judged, two frames at least, and solved no further."""
+def opened(problem: Problem, part: float) -> Problem:
+    """The problem with only the first part of every window judged, two frames at least, and solved no further.
+
+    Of windows with given starts only that part of them, spread over the movie. A start that nothing judges would be
+    drawn to the centre of its prior if it were unknown, so then all windows are kept.
+    """
     mask = np.zeros((len(problem.data), *(1,) * problem.data.domain.ndim))
-    durations = np.array(problem.schedule.durations)
-    for number, window in enumerate(problem.windows):
+    durations = np.zeros_like(problem.schedule.durations)
+    # a given start is a frame without a slot, and may end the window before
+    first, windows = int(problem.starts.lead == 0), len(problem.windows)
+    kept = math.ceil(part * windows) if first else windows
+    for number in (j * windows // kept for j in range(kept)):
+        window = problem.windows[number]
         count = min(len(window), max(2, round(part * len(window))))
-        mask[list(window[:count])] = 1
-        # the frame that a given start is has no slot
-        slots = count - (problem.starts.lead == 0)
-        durations[number, int(problem.schedule.ends[number, slots - 1]) + 1 :] = 0
+        mask[list(window[first:count])] = 1
+        legs = int(problem.schedule.ends[number, count - first - 1]) + 1
+        durations[number, :legs] = problem.schedule.durations[number, :legs]
     factor = problem.factor * jnp.asarray(mask, problem.factor.dtype)
     return eqx.tree_at(lambda p: (p.factor, p.schedule.durations), problem, (factor, jnp.asarray(durations)))
 

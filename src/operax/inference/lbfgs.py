@@ -5,10 +5,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .descent import ROUGH, AbstractMethod, begun, check_settings, ended, excess, raised, tilted
+from .descent import ROUGH, AbstractMethod, begun, check_settings, ended, excess, judged, raised, tilted
 from .linearise import linearise
 from .reverse import gradient
-from .settle import ACCURACY, settled
 
 # Steps a curvature is learnt from.
 REMEMBERED = 20
@@ -65,7 +64,10 @@ class LBFGS(AbstractMethod):
             laws, starts = gradient(equation, xi, problems, plans)
             return np.concatenate([np.ravel(laws + tilt), np.ravel(starts)]).astype(float)
 
-        point = begun(point, problems, raised(point.equation, tilt))
+        def added(equation):
+            return raised(equation, tilt)
+
+        point = begun(point, problems, added(point.equation))
         slope = slope_at(point.equation, point.xi, point.plans)
         while True:
             value, unit = point.history[-1], excess(point.history[-1], problems)
@@ -81,9 +83,8 @@ class LBFGS(AbstractMethod):
             d_theta, d_xi = change[: theta.size], change[theta.size :].reshape(point.xi.shape)
             equation = unravel(theta + jnp.asarray(d_theta, theta.dtype))
             xi = point.xi + jnp.asarray(d_xi, point.xi.dtype)
-            accuracy = max(ACCURACY * unit**0.5, 0.2 * (2 * promised) ** 0.5)
-            trial, plans = settled(equation, xi, problems, point.plans, accuracy)
-            trial += raised(equation, tilt)
+            point, trial, plans = judged(point, equation, xi, problems, promised, added)
+            value = point.history[-1]
             if np.isfinite(trial) and trial <= value + SUFFICIENT * float(slope @ change):
                 before, slope = slope, slope_at(equation, xi, plans)
                 bent = float(change @ (slope - before)) > 1e-10 * float(change @ change)

@@ -5,10 +5,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .descent import ROUGH, AbstractMethod, begun, check_settings, ended, excess, raised, tilted
+from .descent import ROUGH, AbstractMethod, begun, check_settings, ended, excess, judged, raised, tilted
 from .linearise import linearise
 from .reverse import gradient, product
-from .settle import ACCURACY, settled
 
 # Each Newton system is solved to this relative residual; closer gains nothing in the number of steps.
 RESIDUAL = 0.1
@@ -58,7 +57,10 @@ class NewtonCG(AbstractMethod):
         if pull is not None:
             raise TypeError("`NewtonCG` holds no quantities; use `LevenbergMarquardt`.")
         _, unravel = jax.flatten_util.ravel_pytree(point.equation)
-        point = begun(point, problems, raised(point.equation, tilt))
+        def added(equation):
+            return raised(equation, tilt)
+
+        point = begun(point, problems, added(point.equation))
 
         def slope_at(point):
             laws, starts = gradient(point.equation, point.xi, problems, point.plans)
@@ -79,9 +81,8 @@ class NewtonCG(AbstractMethod):
                 return point, tilted(linearise(point.equation, point.xi, problems, point.plans), tilt), reason
             theta, _ = jax.flatten_util.ravel_pytree(point.equation)
             equation, xi = unravel(theta + change[0]), point.xi + change[1]
-            accuracy = max(ACCURACY * unit**0.5, 0.2 * (2 * promised) ** 0.5)
-            trial, plans = settled(equation, xi, problems, point.plans, accuracy)
-            trial += raised(equation, tilt)
+            point, trial, plans = judged(point, equation, xi, problems, promised, added)
+            value = point.history[-1]
             if np.isfinite(trial) and trial < value:
                 ratio = (value - trial) / promised
                 grown = max(point.reach, 3 * _dot(change, change) ** 0.5) if ratio > 0.75 else point.reach

@@ -5,9 +5,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .descent import ROUGH, AbstractMethod, begun, check_settings, ended, excess, raised, tilted
+from .descent import ROUGH, AbstractMethod, begun, check_settings, ended, excess, judged, raised, tilted
 from .linearise import NormalEquations, linearise
-from .settle import ACCURACY, settled
 
 # Beyond this damping a step is too short to be told from none.
 STRONGEST = 1e10
@@ -69,9 +68,8 @@ class LevenbergMarquardt(AbstractMethod):
             theta, _ = jax.flatten_util.ravel_pytree(point.equation)
             d_theta, d_xi = normal.newton_step(point.reach)
             equation, xi = unravel(theta + d_theta), point.xi + d_xi
-            accuracy = max(ACCURACY * unit**0.5, 0.2 * (2 * promised) ** 0.5)
-            trial, plans = settled(equation, xi, problems, point.plans, accuracy)
-            trial += added(equation)
+            point, trial, plans = judged(point, equation, xi, problems, promised, added)
+            value = point.history[-1]
             if np.isfinite(trial) and trial < value:
                 ratio = (value - trial) / normal.promise(point.reach)
                 damping = point.reach * (1 / 5 if ratio > 0.75 else 2 if ratio < 0.25 else 1 / 2)

@@ -24,6 +24,8 @@ ACCURACY = 0.1
 SENSIBLE = 0.5
 # Doublings of the steps after which accuracy is no longer waited for, and after which there is no solution.
 ENOUGH, NONSENSE = 5, 12
+# Distances below this many rounding errors of the movie that halving the steps no longer halves are rounding.
+ROUNDED = 1e4
 
 
 @eqx.filter_jit
@@ -78,27 +80,33 @@ def settled(
     problems: tuple[Problem, ...],
     plans: tuple[StepPlan, ...],
     accuracy: float,
+    coarser: bool = True,
 ) -> tuple[float, tuple[StepPlan, ...]]:
     """The objective with linear parts made for these very laws, and steps fine enough for ``accuracy``.
 
     Without the first the solver's own stability limit looked like information about the laws: it pinned a
-    mobility to within a thousandth of a wrong value.
+    mobility to within a thousandth of a wrong value. Laws may also have become gentler: half the steps of before
+    may do, unless ``coarser`` is false.
     """
     total, found = prior_loss(equation, xi), []
     for problem, own, plan in zip(problems, split(xi, problems), plans):
         value, span, frames = solved(equation, own, problem, plan)
         if not np.isfinite(value):
             return np.inf, plans
-        # laws may also have become gentler: the outcome may be half the steps of before
-        least = max(1, int(plan.steps) // 4)
+        # the first comparison is of twice as many with these
+        least = max(1, int(plan.steps) // (4 if coarser else 2))
+        apart, rounding = np.inf, ROUNDED * float(jnp.finfo(frames.dtype).eps * _distance(frames, 0 * frames, problem))
         for doubling in range(NONSENSE):
-            coarser = frames
+            before, longer = apart, (plan, value, frames)
             plan = _redamped(plan, least * 2**doubling, equation, span, problem)
             value, _, frames = solved(equation, own, problem, plan)
-            apart = float(_distance(frames, coarser, problem)) if doubling else np.inf
+            apart = float(_distance(frames, longer[-1], problem)) if doubling else np.inf
             sensible = apart <= max(ACCURACY, SENSIBLE * float(squares(problem, frames)) ** 0.5)
             # shared out so that all movies together are as accurate as asked
             if sensible and (apart <= accuracy / len(problems) ** 0.5 or doubling >= ENOUGH):
+                break
+            if before / 2 < apart < rounding:
+                plan, value, _ = longer
                 break
         else:
             return np.inf, plans
