@@ -111,3 +111,21 @@ def test_what_is_left_in_the_mean_has_no_wavelength():
     assert "(p < 1e-300), most in the mean and in frame 1 of those reached" in str(left)
     waves = ox.Explained(91.0, 1e-9, np.array([1.0, 200.0]), 0.25)
     assert "(p = 1e-09), most at a wavelength of 0.25 and in frame 1" in str(waves)
+
+
+def test_true_equations_fail_no_oftener_than_chance():
+    """Start states informed in every mode, smooth ones and others: p is uniform, its mean a half."""
+    domain, noise = ox.Domain((40,), 1.0), ox.noise.Gaussian(0.05)
+    equation = ox.Diffusion(0.02)
+    unknown = ox.Diffusion(laws.positive(0.02, factor=2))
+    x = domain.centres()[0]
+    waves = jnp.cos(jnp.pi / 40 * x[:, None] * jnp.arange(1, 31))
+    chances = []
+    for key in jax.random.split(jax.random.key(0), 24):
+        start_key, noise_key = jax.random.split(key)
+        c0 = 0.5 + 0.05 * waves @ jax.random.normal(start_key, (30,))
+        clean = ox.simulate(equation, c0, jnp.arange(6.0), domain, dt=0.5)
+        raw = clean.replace(frames=noise.sample(clean.frames, key=noise_key))
+        problem = ox.Problem(raw, None, noise, start=ox.PreRoll(cutoff=2.0))
+        chances.append(ox.explained(ox.fit(unknown, problem), problem).pvalue)
+    assert float(np.mean(chances)) == pytest.approx(0.5, abs=3 / np.sqrt(12 * 24))

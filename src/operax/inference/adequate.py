@@ -12,7 +12,7 @@ from jaxtyping import Float
 from ..physics.transforms import smooth_modes
 from .descent import tilted
 from .fit import Fit, as_fitted
-from .linearise import linearise
+from .linearise import linearise, predict
 from .problem import Problem, split, together
 from .settle import solved
 
@@ -67,7 +67,7 @@ def explained(fit: Fit, problem: Problem | Sequence[Problem]) -> Explained:
     """Test the residual of a fit for what wrong physics leaves in it: smooth, lasting differences.
 
     Residuals in units of the noise are projected on the smoothest modes of the domain; their mean square is
-    compared with that of the rest (an F test), less the numbers that were fitted. A noise level that is off does
+    compared with that of the rest (an F test), less the numbers that were fitted to either. A noise level that is off does
     not matter.
 
     Parameters
@@ -81,7 +81,7 @@ def explained(fit: Fit, problem: Problem | Sequence[Problem]) -> Explained:
     wrong physics. Blind to what start states and laws could absorb.
     """
     problems = as_fitted(fit, problem)
-    smooth, rest, values, kept = 0.0, 0.0, 0, 0
+    smooth, rest, values, kept, absorbed, first = 0.0, 0.0, 0, 0, 0.0, 0
     frames, modes_power, waves = [], [], []
     for problem_, own, plan in zip(problems, split(fit.starts, problems), fit.plans):
         z = _residuals(fit, problem_, own, plan)
@@ -93,18 +93,20 @@ def explained(fit: Fit, problem: Problem | Sequence[Problem]) -> Explained:
         judged = scored.any(1)
         smooth, kept = smooth + power.sum(), kept + int(judged.sum()) * len(k)
         rest, values = rest + (z**2).sum(), values + int(scored.sum())
+        absorbed += _absorbed(fit, problem_, own, plan, slice(first, first := first + len(own)), modes)
         frames.append(power.mean(1)[judged])
         modes_power.append(power[judged].sum(0) / max(1, judged.sum()))
         waves.append(k)
     if rest == 0:  # a movie that never changes is predicted exactly
         return Explained(0.0, 1.0, np.zeros(sum(len(p.data) for p in problems)), np.inf)
-    free = max(kept - fit.normal.informed(), 1.0)
-    noise = (rest - smooth) / (values - kept)
+    free = max(kept - absorbed, 1.0)
+    others = max(values - kept - (fit.normal.informed() - absorbed), 1.0)
+    noise = (rest - smooth) / others
     ratio = smooth / free / noise
     k = np.concatenate(waves)[int(np.argmax(np.concatenate(modes_power)))]
     return Explained(
         float(ratio),
-        float(scipy.stats.f.sf(ratio, free, values - kept)),
+        float(scipy.stats.f.sf(ratio, free, others)),
         np.concatenate(frames) / noise,
         float(2 * np.pi / k) if k > 0 else np.inf,
     )
@@ -118,6 +120,43 @@ def _residuals(fit, problem, own, plan) -> Float[np.ndarray, "frame pixel"]:
         # spikes count as they did in the fit, scaled to variance one
         z = z * (freedom + 1) / (freedom + z**2) * ((freedom + 3) / (freedom + 1)) ** 0.5
     return np.asarray(z, float)[problem.schedule.real][:, problem.data.domain.inside]
+
+
+def _absorbed(fit, problem, own, plan, windows, modes) -> float:
+    """How many numbers of the smooth residual the fit has explained away: the trace of its hat matrix there."""
+    laws, starts = map(np.asarray, _smooth_changes(fit.equation, own, problem, plan, jnp.asarray(modes)))
+    count = own.shape[1]
+    together, total = np.zeros((len(laws), len(laws))), 0.0
+    for w, number in enumerate(range(windows.start, windows.stop)):
+        inner = np.asarray(fit.normal.starts[number, :count, :count], float)
+        cross = np.asarray(fit.normal.cross[number, :, :count], float)
+        follow = np.linalg.solve(inner, starts[:, w])
+        total += np.sum(starts[:, w] * follow)
+        left = laws[:, w] - cross @ follow
+        together += left @ left.T
+    return total + float(np.trace(np.linalg.solve(fit.normal.schur(), together)))
+
+
+@eqx.filter_jit
+def _smooth_changes(equation, xi, problem, plan, modes):
+    """What each unknown does to the smooth residual, laws (p, window, slot · mode) and starts (m, window, slot · mode)."""
+    theta, unravel = jax.flatten_util.ravel_pytree(equation)
+    _, factor, variance = problem.targets()
+    inside = np.nonzero(problem.data.domain.inside)
+    norm = jnp.sqrt(jnp.maximum((factor[:, :, *inside] > 0) @ (modes**2).T, 1e-12))
+
+    def seen(theta, xi):
+        return predict(unravel(theta), xi, problem, plan)
+
+    def change(direction):
+        d_theta, d_xi = direction[: theta.size], jnp.broadcast_to(direction[theta.size :], xi.shape)
+        frames, moved = jax.jvp(seen, (theta, xi), (d_theta.astype(theta.dtype), d_xi.astype(xi.dtype)))
+        rows = jax.vmap(jax.vmap(lambda f, v, m, d: problem.likelihood.information(f, v, m)(d)))
+        changes = rows(factor, variance, frames, moved)[:, :, *inside] @ modes.T / norm
+        return changes.reshape(len(xi), -1)
+
+    changes = jax.lax.map(change, jnp.eye(theta.size + xi.shape[1]))
+    return changes[: theta.size], changes[theta.size :]
 
 
 def _smooth(problem: Problem):

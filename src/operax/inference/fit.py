@@ -14,7 +14,7 @@ from ..movie import Movie
 from ..physics.equations import AbstractEquation
 from ..physics.plan import StepPlan
 from .checkpoint import fingerprint, resumed, written
-from .descent import AbstractMethod, Point, tilted
+from .descent import AbstractMethod, Point, excess, tilted
 from .linearise import NormalEquations
 from .marginal import Averaging, determinant_slope, distance, doubted, relearnt, supposed
 from .optimise import LevenbergMarquardt
@@ -25,8 +25,9 @@ from .settle import first_plans, prior_loss, solved, squares
 # A long window is opened in these parts: the start of the movie leads the laws to where all of it can be followed.
 STAGES = (0.25, 0.5, 1.0)
 
-# Rounds in which laws answer to all start states, and the distance in posterior standard deviations at which they end.
-ROUNDS, SETTLED = 4, 0.05
+# Rounds in which laws answer to all start states. They end when a full step would move the laws by less than this
+# distance in posterior standard deviations, and gain less than this in log posterior, start states included.
+ROUNDS, SETTLED, GAIN = 4, 0.05, 0.5
 
 
 class Fit(eqx.Module):
@@ -146,8 +147,10 @@ def fit(
                 # not before: what laws cannot do yet in the first part of a movie would be laid to the start's spread
                 nearer, around, better = relearnt(point, normal, problems, averaging)
                 tilt = determinant_slope(nearer, around, better.of(problems))
-                further = distance(tilted(around, tilt - averaging.tilt))
-                if further < SETTLED or not result.startswith("converged"):
+                around = tilted(around, tilt - averaging.tilt)
+                unit = excess(point.history[-1], problems)
+                still = distance(around) < SETTLED and around.promise(0.0) < GAIN * unit
+                if still or not result.startswith("converged"):
                     break
                 better = Averaging(better.spreads, tilt, better.doubt)
             point, averaging = nearer.afresh(method.first_reach), better
