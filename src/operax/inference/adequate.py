@@ -67,8 +67,8 @@ def explained(fit: Fit, problem: Problem | Sequence[Problem]) -> Explained:
     """Test the residual of a fit for what wrong physics leaves in it: smooth, lasting differences.
 
     Residuals in units of the noise are projected on the smoothest modes of the domain; their mean square is
-    compared with that of the rest (an F test), less the numbers that were fitted to either. A noise level that is off does
-    not matter.
+    compared with that of the rest (an F test), less the numbers that were fitted to either. A noise level that is off
+    does not matter.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def _absorbed(fit, problem, own, plan, windows, modes) -> float:
 
 @eqx.filter_jit
 def _smooth_changes(equation, xi, problem, plan, modes):
-    """What each unknown does to the smooth residual, laws (p, window, slot · mode) and starts (m, window, slot · mode)."""
+    """What each unknown does to the smooth residual: laws (p, window, slot · mode), starts (m, window, slot · mode)."""
     theta, unravel = jax.flatten_util.ravel_pytree(equation)
     _, factor, variance = problem.targets()
     inside = np.nonzero(problem.data.domain.inside)
