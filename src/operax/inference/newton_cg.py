@@ -57,6 +57,7 @@ class NewtonCG(AbstractMethod):
         if pull is not None:
             raise TypeError("`NewtonCG` holds no quantities; use `LevenbergMarquardt`.")
         _, unravel = jax.flatten_util.ravel_pytree(point.equation)
+
         def added(equation):
             return raised(equation, tilt)
 
