@@ -64,6 +64,20 @@ def test_wrong_physics_of_a_separation_is_found_out(equation, right):
     assert found.passed == right, str(found)
 
 
+@pytest.mark.slow
+def test_a_constant_mobility_is_found_out_by_what_it_leaves_in_slow_waves():
+    """Its misfit is a hundredth of the noise, nearly all in ten modes and the four slowest waves in time."""
+    domain, noise = ox.Domain((32, 32), 0.4 / 32, "periodic"), ox.noise.Gaussian(0.03)
+    truth = ox.CahnHilliard(laws.Degenerate(1.0), laws.RegularSolution(2.6), 2e-3)
+    seed = 0.5 + 0.05 * jax.random.normal(jax.random.key(1), domain.shape)
+    clean = ox.simulate(truth, seed, np.append(0.0, 0.07 + 2.5e-3 * np.arange(28)), domain)[1:]
+    raw = clean.replace(frames=noise.sample(clean.frames, key=jax.random.key(100)))
+    problem = ox.Problem(raw, None, noise, start=ox.PreRoll(cutoff=36.0))
+    for mobility, right in ((laws.positive(0.2, factor=3), False), (laws.Degenerate(MOBILITY), True)):
+        found = ox.explained(ox.fit(ox.CahnHilliard(mobility, POTENTIAL, KAPPA), problem), problem)
+        assert found.passed == right, str(found)
+
+
 def test_start_modes_that_suffice_pass(solved):
     problem, best = solved
     found = ox.check_starts(best, problem)
@@ -114,7 +128,7 @@ def test_what_is_left_in_the_mean_has_no_wavelength():
 
 
 def test_true_equations_fail_no_oftener_than_chance():
-    """Start states informed in every mode, smooth ones and others: p is uniform, its mean a half."""
+    """Start states informed in every mode, smooth ones and others; p is that of four tests, at its smallest."""
     domain, noise = ox.Domain((40,), 1.0), ox.noise.Gaussian(0.05)
     equation = ox.Diffusion(0.02)
     unknown = ox.Diffusion(laws.positive(0.02, factor=2))
@@ -128,4 +142,5 @@ def test_true_equations_fail_no_oftener_than_chance():
         raw = clean.replace(frames=noise.sample(clean.frames, key=noise_key))
         problem = ox.Problem(raw, None, noise, start=ox.PreRoll(cutoff=2.0))
         chances.append(ox.explained(ox.fit(unknown, problem), problem).pvalue)
-    assert float(np.mean(chances)) == pytest.approx(0.5, abs=3 / np.sqrt(12 * 24))
+    assert 0.5 < float(np.mean(chances)) < 0.95
+    assert min(chances) > 1e-3

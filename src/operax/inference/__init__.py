@@ -1,8 +1,6 @@
 """Fit laws to movies and say how well they are known."""
 
 from .adequate import Explained as Explained
-from .adequate import StartsChecked as StartsChecked
-from .adequate import check_starts as check_starts
 from .adequate import explained as explained
 from .calibration import Calibrated as Calibrated
 from .calibration import calibrate as calibrate
@@ -44,5 +42,7 @@ from .profile import profile as profile
 from .progress import Progress as Progress
 from .propagate import propagate as propagate
 from .sample import sample as sample
+from .start_modes import StartsChecked as StartsChecked
+from .start_modes import check_starts as check_starts
 from .starts import Given as Given
 from .starts import PreRoll as PreRoll

@@ -1,28 +1,30 @@
-"""Whether a fit may be believed: is anything smooth left in the residual, and were there start modes enough?"""
+"""Whether an equation explains a movie: is anything smooth or slow left in the residual?"""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.fft
 import scipy.stats
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from ..physics.transforms import smooth_modes
-from .descent import tilted
 from .fit import Fit, as_fitted
-from .linearise import linearise, predict
-from .problem import Problem, split, together
+from .linearise import predict
+from .problem import Problem, split
 from .settle import solved
 
 # Wrong physics leaves smooth residuals: they are looked for in so many of the smoothest modes, and in at most
 # this part of all.
 SMOOTH, PART = 60, 0.25
+# Then in the slower half of the waves in time of the smoother half of them, and so on: what wrong laws leave is slow.
+HALVINGS = 4
 # A residual this improbable is called so.
 IMPROBABLE = 1e-3
-# Laws that would move by less than this many posterior standard deviations are called settled.
-SETTLED = 0.5
 
 
 class Explained(eqx.Module):
@@ -31,12 +33,12 @@ class Explained(eqx.Module):
     Attributes
     ----------
     ratio
-        Mean square of the residual in smooth modes over that in all others: one for an equation that explains
-        the movie, whatever the noise level.
+        Mean square of the residual in smooth modes over that in all others: one for an equation that explains the
+        movie, whatever the noise level. Of one that does not, in the smooth and slow part that says so most clearly.
     pvalue
         Probability of so large a ratio by chance.
     by_frame
-        The same ratio for every frame, movies one after the other.
+        The ratio in smooth modes for every frame, movies one after the other.
     wavelength
         Wavelength of the mode with most left in it, in units of length.
     """
@@ -66,9 +68,9 @@ class Explained(eqx.Module):
 def explained(fit: Fit, problem: Problem | Sequence[Problem]) -> Explained:
     """Test the residual of a fit for what wrong physics leaves in it: smooth, lasting differences.
 
-    Residuals in units of the noise are projected on the smoothest modes of the domain; their mean square is
-    compared with that of the rest (an F test), less the numbers that were fitted to either. A noise level that is off
-    does not matter.
+    Residuals in units of the noise are projected on the smoothest modes of the domain, and on the slowest waves in time
+    of the smoothest of them; their mean square is compared with that of the rest (F tests), less the numbers that were
+    fitted to either. A noise level that is off does not matter.
 
     Parameters
     ----------
@@ -77,39 +79,87 @@ def explained(fit: Fit, problem: Problem | Sequence[Problem]) -> Explained:
 
     Notes
     -----
-    Takes whitened residuals for independent: correlated noise must be given as `Correlated`, or it passes for
-    wrong physics. Blind to what start states and laws could absorb.
+    The smallest of the tests' probabilities counts, times their number. Takes whitened residuals for independent:
+    correlated noise must be given as `Correlated`, or it passes for wrong physics. Blind to what start states and laws
+    could absorb.
     """
     problems = as_fitted(fit, problem)
-    smooth, rest, values, kept, absorbed, first = 0.0, 0.0, 0, 0, 0.0, 0
-    frames, modes_power, waves = [], [], []
+    windows: list[_Window] = []
+    squares, values, first = 0.0, 0, 0
     for problem_, own, plan in zip(problems, split(fit.starts, problems), fit.plans):
         z = _residuals(fit, problem_, own, plan)
-        modes, k = _smooth(problem_)
-        scored = z != 0
-        amplitude = (z @ modes.T) / np.sqrt(np.maximum(scored @ (modes**2).T, 1e-12))
-        amplitude[~scored.any(1)] = 0
-        power = amplitude**2
-        judged = scored.any(1)
-        smooth, kept = smooth + power.sum(), kept + int(judged.sum()) * len(k)
-        rest, values = rest + (z**2).sum(), values + int(scored.sum())
-        absorbed += _absorbed(fit, problem_, own, plan, slice(first, first := first + len(own)), modes)
-        frames.append(power.mean(1)[judged])
-        modes_power.append(power[judged].sum(0) / max(1, judged.sum()))
-        waves.append(k)
-    if rest == 0:  # a movie that never changes is predicted exactly
+        squares, values = squares + (z**2).sum(), values + int((z != 0).sum())
+        windows += _windows(fit, problem_, own, plan, z, first)
+        first += len(own)
+    if squares == 0:  # a movie that never changes is predicted exactly
         return Explained(0.0, 1.0, np.zeros(sum(len(p.data) for p in problems)), np.inf)
-    free = max(kept - absorbed, 1.0)
+    tests = [_left(windows, 0.5**halving, fit.normal.schur()) for halving in range(HALVINGS)]
+    smooth, kept, absorbed = tests[0]
     others = max(values - kept - (fit.normal.informed() - absorbed), 1.0)
-    noise = (rest - smooth) / others
-    ratio = smooth / free / noise
-    k = np.concatenate(waves)[int(np.argmax(np.concatenate(modes_power)))]
+    noise = (squares - smooth) / others
+    free = [max(kept - absorbed, 1.0) for _, kept, absorbed in tests]
+    ratios = [left / number / noise for (left, _, _), number in zip(tests, free)]
+    chances = scipy.stats.f.sf(ratios, free, others)
+    chance = min(1.0, HALVINGS * chances.min())
+    power = np.concatenate([(w.residual**2).mean(0) for w in windows if len(w.residual)])
+    k = np.concatenate([w.wavenumbers for w in windows if len(w.residual)])[int(np.argmax(power))]
     return Explained(
-        float(ratio),
-        float(scipy.stats.f.sf(ratio, free, others)),
-        np.concatenate(frames) / noise,
+        float(ratios[0 if chance > IMPROBABLE else int(np.argmin(chances))]),
+        float(chance),
+        np.concatenate([(w.residual**2).mean(1) for w in windows]) / noise,
         float(2 * np.pi / k) if k > 0 else np.inf,
     )
+
+
+class _Window(NamedTuple):
+    """Amplitudes of smooth modes in the frames of a window that are judged, and how its unknowns move them."""
+
+    residual: Float[np.ndarray, "frame mode"]
+    laws: Float[np.ndarray, "p frame mode"]
+    starts: Float[np.ndarray, "m frame mode"]
+    curvature: Float[np.ndarray, "m m"]
+    cross: Float[np.ndarray, "p m"]
+    wavenumbers: Float[np.ndarray, " mode"]
+
+
+def _windows(
+    fit: Fit, problem: Problem, own, plan, z: Float[np.ndarray, "frame pixel"], first: int
+) -> Iterator[_Window]:
+    modes, k = _smooth(problem)
+    norm = np.sqrt(np.maximum((z != 0) @ (modes**2).T, 1e-12))
+    changes = np.asarray(_changes(fit.equation, own, problem, plan, jnp.asarray(modes)), float)
+    real, count, p = problem.schedule.real, own.shape[1], fit.normal.laws.shape[0]
+    ends = np.cumsum(real.sum(1))
+    for number, (end, slots) in enumerate(zip(ends, real)):
+        frames = slice(end - slots.sum(), end)
+        judged = (z[frames] != 0).any(1)
+        moved = (changes[:, number, slots] / norm[frames])[:, judged]
+        curvature = np.asarray(fit.normal.starts[first + number, :count, :count], float)
+        cross = np.asarray(fit.normal.cross[first + number, :, :count], float)
+        yield _Window((z[frames] @ modes.T / norm[frames])[judged], moved[:p], moved[p:], curvature, cross, k)
+
+
+def _left(windows: Sequence[_Window], part: float, schur: Float[np.ndarray, "p p"]) -> tuple[float, int, float]:
+    """Squares left in the slowest part of the smoothest part of modes, their number, and how many of these were fitted.
+
+    The last is the trace of the fit's hat matrix there.
+    """
+    squares, kept, absorbed, together = 0.0, 0, 0.0, np.zeros_like(schur)
+    for window in windows:
+        frames, modes = (math.ceil(part * n) for n in window.residual.shape)
+        if not frames:
+            continue
+
+        def slow(amplitudes, frames=frames, modes=modes):
+            waves = scipy.fft.dct(amplitudes, axis=-2, norm="ortho")[..., :frames, :modes]
+            return waves.reshape(*waves.shape[:-2], frames * modes)
+
+        laws, starts = slow(window.laws), slow(window.starts)
+        squares, kept = squares + float((slow(window.residual) ** 2).sum()), kept + frames * modes
+        follow = np.linalg.solve(window.curvature, starts)
+        rest = laws - window.cross @ follow
+        absorbed, together = absorbed + float(np.sum(starts * follow)), together + rest @ rest.T
+    return squares, kept, absorbed + float(np.trace(np.linalg.solve(schur, together)))
 
 
 def _residuals(fit, problem, own, plan) -> Float[np.ndarray, "frame pixel"]:
@@ -122,41 +172,25 @@ def _residuals(fit, problem, own, plan) -> Float[np.ndarray, "frame pixel"]:
     return np.asarray(z, float)[problem.schedule.real][:, problem.data.domain.inside]
 
 
-def _absorbed(fit, problem, own, plan, windows, modes) -> float:
-    """How many numbers of the smooth residual the fit has explained away: the trace of its hat matrix there."""
-    laws, starts = map(np.asarray, _smooth_changes(fit.equation, own, problem, plan, jnp.asarray(modes)))
-    count = own.shape[1]
-    together, total = np.zeros((len(laws), len(laws))), 0.0
-    for w, number in enumerate(range(windows.start, windows.stop)):
-        inner = np.asarray(fit.normal.starts[number, :count, :count], float)
-        cross = np.asarray(fit.normal.cross[number, :, :count], float)
-        follow = np.linalg.solve(inner, starts[:, w])
-        total += np.sum(starts[:, w] * follow)
-        left = laws[:, w] - cross @ follow
-        together += left @ left.T
-    return total + float(np.trace(np.linalg.solve(fit.normal.schur(), together)))
-
-
 @eqx.filter_jit
-def _smooth_changes(equation, xi, problem, plan, modes):
-    """What each unknown does to the smooth residual: laws (p, window, slot · mode), starts (m, window, slot · mode)."""
+def _changes(equation, xi, problem: Problem, plan, modes) -> Float[Array, "p+m window slot mode"]:
+    """How each law and each start coordinate (of all windows at once) moves the residual, projected on modes."""
     theta, unravel = jax.flatten_util.ravel_pytree(equation)
     _, factor, variance = problem.targets()
     inside = np.nonzero(problem.data.domain.inside)
-    norm = jnp.sqrt(jnp.maximum((factor[:, :, *inside] > 0) @ (modes**2).T, 1e-12))
 
     def seen(theta, xi):
         return predict(unravel(theta), xi, problem, plan)
 
-    def change(direction):
-        d_theta, d_xi = direction[: theta.size], jnp.broadcast_to(direction[theta.size :], xi.shape)
-        frames, moved = jax.jvp(seen, (theta, xi), (d_theta.astype(theta.dtype), d_xi.astype(xi.dtype)))
-        rows = jax.vmap(jax.vmap(lambda f, v, m, d: problem.likelihood.information(f, v, m)(d)))
-        changes = rows(factor, variance, frames, moved)[:, :, *inside] @ modes.T / norm
-        return changes.reshape(len(xi), -1)
+    def whitened(factor, variance, frame, change):
+        return problem.likelihood.information(factor, variance, frame)(change)
 
-    changes = jax.lax.map(change, jnp.eye(theta.size + xi.shape[1]))
-    return changes[: theta.size], changes[theta.size :]
+    def moved(direction):
+        d_theta, d_xi = direction[: theta.size], jnp.broadcast_to(direction[theta.size :], xi.shape)
+        frames, change = jax.jvp(seen, (theta, xi), (d_theta.astype(theta.dtype), d_xi.astype(xi.dtype)))
+        return jax.vmap(jax.vmap(whitened))(factor, variance, frames, change)[:, :, *inside] @ modes.T
+
+    return jax.lax.map(moved, jnp.eye(theta.size + xi.shape[1]))
 
 
 def _smooth(problem: Problem):
@@ -170,81 +204,3 @@ def _smooth(problem: Problem):
         modes, k = smooth_modes(domain, largest)
         found, largest = len(k), 1.3 * largest
     return modes[:most][:, domain.inside], k[:most]
-
-
-NO_MODES = "start modes are checked where start states are a `PreRoll` with modes to spare; these are not."
-
-
-class StartsChecked(eqx.Module):
-    """Whether more start modes would change the laws. Printing it gives the finding.
-
-    Attributes
-    ----------
-    added
-        Modes added to every window.
-    shift
-        How far each unknown number would move, in posterior standard deviations.
-    """
-
-    added: int = eqx.field(static=True)
-    shift: Float[np.ndarray, " p"]
-
-    @property
-    def passed(self) -> bool:
-        """Whether the start modes are enough."""
-        return bool(np.abs(self.shift).max() < SETTLED)
-
-    def __str__(self) -> str:
-        far = np.abs(self.shift).max()
-        said = f"with {self.added} more start modes the laws would move by {far:.2g} standard deviations"
-        return f"{said} at most" + ("" if self.passed else ": take a larger `PreRoll(cutoff=...)`")
-
-
-def check_starts(fit: Fit, problem: Problem | Sequence[Problem]) -> StartsChecked:
-    """Foretell how the laws would move if the start states had more modes, without a new fit.
-
-    Too few modes give a wrong law under a perfect χ². One Newton step in twice as many modes, those added with the
-    typical prior of the others, tells.
-
-    Parameters
-    ----------
-    fit, problem
-        A converged fit with `PreRoll` starts and what it was fitted to.
-
-    Raises
-    ------
-    ValueError
-        If start states are given, or every mode of the domain is in use.
-    """
-    if min(p.starts.lead for p in together(problem)) == 0:
-        raise ValueError(NO_MODES)
-    problems = as_fitted(fit, problem)
-    larger = tuple(map(_enlarged, problems))
-    before, after = (max(p.starts.modes.shape[0] for p in some) for some in (problems, larger))
-    if after == before:
-        raise ValueError(NO_MODES)
-    parts = [jnp.pad(own, ((0, 0), (0, after - own.shape[1]))) for own in split(fit.starts, problems)]
-    normal = linearise(fit.equation, jnp.concatenate(parts), larger, fit.plans)
-    # what is left of the old descent is not the modes' doing
-    shift = np.asarray(tilted(normal, fit.averaging.tilt).newton_step(0.0)[0] - fit.normal.newton_step(0.0)[0], float)
-    return StartsChecked(after - before, shift / np.sqrt(np.diag(np.linalg.inv(np.asarray(normal.schur(), float)))))
-
-
-def _enlarged(problem: Problem) -> Problem:
-    """The problem with about twice the modes in its start states."""
-    domain, old = problem.data.domain, np.asarray(problem.starts.modes, float)
-    inside = domain.inside
-    size = np.sqrt((old[:, inside] ** 2).mean(1))
-    basis = np.linalg.qr(old[:, inside].T)[0]
-    largest, shortest = np.pi / max(h * n for h, n in zip(domain.spacing, domain.shape)), np.pi / min(domain.spacing)
-    new = np.zeros((0, inside.sum()))
-    while len(new) < len(old) and largest < 2 * domain.ndim * shortest:
-        largest *= 1.2
-        flat = smooth_modes(domain, largest)[0][:, inside]
-        left = flat - (flat @ basis) @ basis.T
-        new = left[(left**2).mean(1) > 0.5][: len(old)]
-    added = np.zeros((len(new), *domain.shape))
-    added[:, inside] = new * np.median(size)
-    modes = jnp.concatenate([problem.starts.modes, jnp.asarray(added, problem.starts.modes.dtype)])
-    guess = jnp.pad(problem.starts.guess, ((0, 0), (0, len(new))))
-    return eqx.tree_at(lambda p: (p.starts.modes, p.starts.guess), problem, (modes, guess))
