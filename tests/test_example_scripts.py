@@ -63,3 +63,24 @@ def test_own_physics(tmp_path):
         assert ((low < law(truth)) & (law(truth) < high)).all()
         assert ((high - low) < 0.5 * law(truth)).all(), "the movie informs both laws"
     assert "g(c) (1/h)" in (tmp_path / "spread.html").read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_rates_of_a_platelet(tmp_path, real):
+    correlation, bands, put, best = script("lfp_rates").main(real("lfp_particle_xray_4dstem"), tmp_path / "a.png")
+    assert correlation > 0.9
+    assert best.result.startswith("converged")
+    assert ((bands[0] < put) & (put < bands[2])).all()
+    assert (tmp_path / "a.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_neither_diffusion_nor_gravity_explains_the_capillary(tmp_path, real):
+    path = real("neutron_capillary_rise_psi") / "CapillaryRise.mp4"
+    found, problem = script("capillary_drift").main(path, tmp_path / "a.png")
+    assert "none of them may be true" in found.verdict
+    for best in found.fits:
+        missed = ox.explained(best, problem)
+        assert not missed.passed
+        assert "in frame" in str(missed)
+    assert (tmp_path / "a.png").stat().st_size > 10_000

@@ -75,7 +75,7 @@ def balance(
 
     Its derivatives are those of the implicit function. The sum falls with v; Newton steps are taken on its inverse
     hyperbolic sine, which is nearly straight for exponential rates, inside a bracket that is halved where they
-    leave it.
+    leave it or go round in a circle: where one is not shorter than half of the one before.
     """
 
     def excess(v):
@@ -95,22 +95,23 @@ def balance(
         scale = 2 * jnp.abs(look(start)[1])
 
         def unfinished(state):
-            i, _, low, high, over, _, size = state
+            i, _, _, low, high, over, _, size = state
             rounding = 4 * jnp.finfo(c.dtype).eps
             wide = high - low > rounding * (1 + jnp.abs(low))
             return (i < MOST_ITERATIONS) & wide & (jnp.abs(over) > rounding * size)
 
         def step(state):
-            i, v, low, high, over, slope, _ = state
+            i, v, before, low, high, over, slope, _ = state
             low, high = jnp.where(over > 0, v, low), jnp.where(over > 0, high, v)
             rate = over + current
             straight = (jnp.arcsinh(rate / scale) - jnp.arcsinh(current / scale)) * jnp.hypot(scale, rate)
-            v = v - straight / slope
-            v = jnp.where((v > low) & (v < high), v, 0.5 * (low + high))
-            return i + 1, v, low, high, *look(v)
+            newton = v - straight / slope
+            good = (newton > low) & (newton < high) & (jnp.abs(newton - v) < 0.5 * before)
+            new = jnp.where(good, newton, 0.5 * (low + high))
+            return i + 1, new, jnp.abs(new - v), low, high, *look(new)
 
-        state = jax.lax.while_loop(unfinished, step, (0, start, low, high, *look(start)))
-        _, v, _, _, over, _, size = state
+        state = jax.lax.while_loop(unfinished, step, (0, start, high - low, low, high, *look(start)))
+        _, v, _, _, _, over, _, size = state
         reached = jnp.abs(over) <= jnp.sqrt(jnp.finfo(c.dtype).eps) * size
         return jnp.where(reached, v, jnp.nan)
 
