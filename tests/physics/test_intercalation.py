@@ -8,6 +8,7 @@ import pytest
 
 from operax.domain import Domain
 from operax.physics import Current, Intercalation, RateField, kinetics, laws, simulate
+from operax.physics.equations.reaction import balance
 from operax.physics.pilot import choose_plan
 from operax.physics.plan import StepPlan, trajectory
 from operax.physics.transforms import transform
@@ -58,6 +59,23 @@ def test_the_mean_rate_is_the_current(name, rate):
     currents = jnp.asarray([-0.2, -1e-2, 1e-3, 0.1, 0.3])
     found = change(currents)[:, domain.inside].mean(1)
     assert (jnp.abs(found - currents) <= 1e-10 * jnp.abs(currents)).all()
+
+
+def test_a_current_is_found_where_rates_differ_by_many_powers_of_ten():
+    """There Newton steps alone go round in a circle of two."""
+    rng = np.random.default_rng(0)
+    mu, weights = rng.uniform(-200, 200, (2000, 3)), np.exp(rng.normal(0, 4, (2000, 3)))
+    c, current = rng.uniform(0.05, 0.95, (2000, 3)), rng.normal(size=2000)
+    rate = KINETICS["Butler–Volmer 0.3"]
+
+    @jax.jit
+    @jax.vmap
+    def sums(c, mu, weights, current):
+        parts = weights * rate(c, mu + balance(rate, c, mu, weights, current))
+        return parts.sum() - current, jnp.abs(parts).sum()
+
+    off, size = sums(c, mu, weights, current)
+    assert (jnp.abs(off) <= 1e-8 * size).all()
 
 
 def test_the_voltage_for_a_transfer_coefficient_of_a_half_is_the_closed_form():
