@@ -25,6 +25,7 @@ import operax as ox
 PACKAGES = ("operax", "jax", "jaxlib", "equinox", "blackjax", "numpy")
 CASES = {
     "line": ("prior 0.03", "prior 0.07", "rising 0.03", "falling 0.07"),
+    "long": ("rising 0.03", "falling 0.07"),
     "plane": ("prior 0.03", "prior 0.07", "even 0.03", "even 0.07", "steep 0.03", "steep 0.07"),
 }
 

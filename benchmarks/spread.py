@@ -12,11 +12,15 @@ The experiments are `LINE` and `PLANE` of `trials.py`.
 - near linear, curved: standard deviations of `laplace` and `ensemble` over those of NUTS, where D is known well and
   where it is known to some 40 %.
 - side by side: processor seconds of 64 members fitted in one program, and of single fits, on the cores given.
+- workers: seconds of 64 members on one and on two spawned processes of Dask, a core each, which have compiled before.
 
 Writes results/spread.json after each part and keeps the parts it holds already.
 """
 
 import argparse
+import contextlib
+import functools
+import itertools
 import json
 import os
 import time
@@ -26,7 +30,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from timing import RESULTS, save, seconds
+from timing import RESULTS, in_turn, median_ratio, save, seconds
 from trials import EDGE, LINE, PLANE, Trial
 
 import operax as ox
@@ -194,13 +198,49 @@ def side_by_side(trial: Trial, law: str, sigma: float, members: int, fits: int) 
     return found | {"times_faster": found["single fits [s]"] / found["side by side [s]"]}
 
 
+def workers(trial: Trial, law: str, sigma: float, members: int, batch: int, rounds: int) -> dict:
+    """Seconds of an ensemble on one and on two processes, in turn; what these compile is not counted."""
+    from distributed import Client, LocalCluster
+
+    _, (raw,) = movies(trial, law, sigma, 1)
+    problem = trial.inferred(raw, ox.noise.Gaussian(sigma))
+    best = ox.fit(trial.unknown, problem)
+    keys = itertools.count()
+
+    def work(client):
+        # a key of its own each time: Dask would remember what it has computed
+        executor = client.get_executor()
+        return ox.ensemble(best, problem, key=jax.random.key(next(keys)), size=members, batch=batch, executor=executor)
+
+    single = {"OMP_NUM_THREADS": "1", "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
+    with contextlib.ExitStack() as stack:
+        works = {}
+        for count in (1, 2):
+            cluster = LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None, env=single)
+            client = stack.enter_context(Client(stack.enter_context(cluster)))
+            # every process compiles: batches go to whichever is free
+            for _ in range(2):
+                work(client)
+            works[count] = functools.partial(work, client)
+        times = in_turn(works, rounds, time.perf_counter)
+    return {
+        "law": law,
+        "sigma": sigma,
+        "members": members,
+        "batch": batch,
+        "seconds": {str(count): seconds_ for count, seconds_ in times.items()},
+        "times_faster": median_ratio(times[1], times[2]),
+    }
+
+
 PARTS = {
+    "workers": lambda chosen: workers(PLANE, "even", 0.05, 64, 8, 5),
     "side by side, line": lambda chosen: side_by_side(LINE, "rising", 0.03, 64, 32),
     "side by side, plane": lambda chosen: side_by_side(PLANE, "even", 0.05, 64, 6),
     "repeated line": lambda chosen: repeated(LINE, "rising", 0.03, chosen.draws),
     "near linear": lambda chosen: beside_nuts("rising", 0.005, chosen.nuts, chosen.members),
     "curved": lambda chosen: beside_nuts("falling", 0.07, chosen.nuts, chosen.members),
-    "repeated plane": lambda chosen: repeated(PLANE, "even", 0.05, chosen.draws // 4),
+    "repeated plane": lambda chosen: repeated(PLANE, "even", 0.05, chosen.draws),
     "retrained": lambda chosen: retrained("even", 0.05, chosen.trainings),
 }
 
@@ -208,9 +248,7 @@ PARTS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument(
-        "--draws", type=int, default=200, help="movies with fresh noise; a quarter of them on the plane"
-    )
+    parser.add_argument("--draws", type=int, default=200, help="movies with fresh noise")
     parser.add_argument("--nuts", type=int, default=500, help="draws of each of four chains")
     parser.add_argument("--members", type=int, default=400)
     parser.add_argument("--trainings", type=int, default=12)

@@ -1,12 +1,14 @@
 """Simulated experiments with known laws, small enough to be repeated hundreds of times. Run nothing by itself.
 
-`LINE`: nonlinear diffusion on a line of 24 pixels, 6 frames, two unknown numbers. `PLANE`: a Cahn–Hilliard pattern on
+`LINE`: nonlinear diffusion on a line of 24 pixels, 6 frames, two unknown numbers. `LONG`: the same on a line twice as
+long in twice as many frames under a wide prior, so that bands of one law hardly feel it. `PLANE`: a Cahn–Hilliard pattern on
 16², 10 frames, four unknown numbers (M with a slope in c, Ω, κ). Every experiment has a start state and noise of its
 own. All of one kind share shapes, times and start modes, so that they run one compiled program.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -97,21 +99,23 @@ def as_recorded(raw: ox.Movie) -> ox.Movie:
     return raw.replace(frames=jnp.clip(raw.frames, EDGE, 1 - EDGE))
 
 
-PIXELS, WAVES = 24, 4
+# Pixels of a line for each of the waves it starts with.
+PIXELS = 6
 
 
-def _waves(key):
+def _waves(waves, key):
     """Smooth random compositions between about 0.1 and 0.9."""
-    x = (jnp.arange(PIXELS) + 0.5) / PIXELS
-    amplitudes = jax.random.normal(key, (WAVES,)) / jnp.arange(1, WAVES + 1) ** 0.5
-    return 0.5 + 0.38 * jnp.tanh(jnp.cos(jnp.pi * x[:, None] * jnp.arange(1, WAVES + 1)) @ amplitudes)
+    x = (jnp.arange(PIXELS * waves) + 0.5) / (PIXELS * waves)
+    numbers = jnp.arange(1, waves + 1)
+    amplitudes = jax.random.normal(key, (waves,)) / numbers**0.5
+    return 0.5 + 0.38 * jnp.tanh(jnp.cos(jnp.pi * x[:, None] * numbers) @ amplitudes)
 
 
 LINE = Trial(
     unknown=ox.Diffusion(laws.positive(2.0, factor=1.5) * laws.Exp(laws.Legendre(1, 0.4))),
     truths={"rising": (0.5, 1.0), "falling": (-0.5, -1.0)},
-    domain=ox.Domain((PIXELS,), 1.0),
-    start=_waves,
+    domain=ox.Domain((4 * PIXELS,), 1.0),
+    start=partial(_waves, 4),
     settle=1.5,
     times=np.arange(6.0),
     dt=0.125,
@@ -119,6 +123,14 @@ LINE = Trial(
     window=None,
     names=("D(0.3)", "D(0.5)", "D(0.7)"),
     quantity=lambda e: e.diffusivity(jnp.array([0.3, 0.5, 0.7])),
+)
+LONG = replace(
+    LINE,
+    unknown=ox.Diffusion(laws.positive(2.0, factor=3) * laws.Exp(laws.Legendre(1, 1.0))),
+    truths={"rising": (0.2, 0.4), "falling": (-0.2, -0.4)},
+    domain=ox.Domain((8 * PIXELS,), 1.0),
+    start=partial(_waves, 8),
+    times=np.arange(12.0),
 )
 
 SIZE, SPACING, INTERVAL = 16, 1 / 60, 4e-3
@@ -157,4 +169,4 @@ PLANE = Trial(
     names=("log M(0.3)", "log M(0.7)", "Ω", "log κ", "D(0.5)"),
     quantity=_plane_numbers,
 )
-TRIALS = {"line": LINE, "plane": PLANE}
+TRIALS = {"line": LINE, "long": LONG, "plane": PLANE}

@@ -45,6 +45,20 @@ def test_optical_flakes(tmp_path, real):
 
 
 @pytest.mark.slow
+def test_graphite_kinetics_ranks_the_particles(tmp_path):
+    # few particles, and low rank in place of training
+    put, (low, found, high), best = script("graphite_kinetics").main(48, 9, 0, tmp_path / "a.png")
+    assert best.result.startswith("converged")
+    assert len(put) == 9, "every particle is found"
+    log_put, log_found = np.log(put), np.log(found)
+    assert np.corrcoef(log_put, log_found)[0, 1] > 0.95
+    assert (log_found - log_put).std() < 0.2 * log_put.std()
+    assert (high / low < 1.5).all(), "the movie informs every rate"
+    assert ((low < put) & (put < high)).mean() > 0.4
+    assert (tmp_path / "a.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
 def test_own_physics(tmp_path):
     """A law, an equation and a reader that the package does not know, from a text file to laws that hold the truth."""
     own = script("own_physics")

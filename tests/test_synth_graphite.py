@@ -46,3 +46,24 @@ def test_noise_is_the_one_it_states(seen):
     assert noise.std() == pytest.approx(0.1, rel=0.03)
     assert abs(noise.mean()) < 4 * 0.1 / noise.size**0.5
     assert jnp.isfinite(seen.noisy.frames).all()
+
+
+def test_faster_particles_are_ahead_by_the_stated_rates(seen):
+    half = np.asarray(seen.lithium.frames)[2]
+    mean = [half[seen.labels == i].mean() for i in (1, 2, 3, 4)]
+    assert np.argmax(mean) == np.argmax(seen.rates)
+    assert np.corrcoef(np.log(seen.rates), mean)[0, 1] > 0.8
+    field = np.asarray(seen.equation.rate_field())
+    assert all(field[seen.labels == i] == pytest.approx(rate) for i, rate in enumerate(seen.rates, 1))
+
+
+def test_the_voltage_is_that_of_the_current(seen):
+    assert seen.voltage.shape == seen.lithium.times.shape
+    assert ((np.asarray(seen.voltage) < -1) & (np.asarray(seen.voltage) > -10)).all()
+    # filling both layers of full graphite takes more than of graphite half full
+    assert seen.voltage[-1] < seen.voltage[2]
+
+
+def test_without_spread_particles_are_alike():
+    even = synth.graphite_optical(key=jax.random.key(3), size=16, particles=4, frames=2, spread=0.0)
+    assert even.rates.tolist() == [1.0] * 4

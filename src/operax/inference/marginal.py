@@ -25,8 +25,9 @@ SHELLS, FEWEST = 16, 2
 STEPWISE, SUPPOSED, FARTHEST = 0.7, 1.5, 4.0
 # A mode whose square is this part mean is the level, which the movie fixes by itself.
 LEVEL = 0.9
-# The determinant's slope is taken between these multiples of a posterior standard deviation.
-STEP = 0.5
+# The determinant's slope is taken over this part of a posterior standard deviation. It changes by 0.03 to 0.15 from
+# one standard deviation to the next, so a difference to one side is off by a hundredth.
+STEP = 0.2
 # Directions it is measured along, the widest first, and the most it may pull there, in standard deviations.
 DIRECTIONS, STRONGEST = 16, 2.0
 # Logarithms of spreads are moved by this much to see how well the evidence fixes them.
@@ -217,7 +218,7 @@ def determinant_slope(point: Point, normal: NormalEquations, problems: tuple[Pro
 
     Notes
     -----
-    Central differences along the widest directions of the posterior; others are too narrow for it to move anything.
+    Differences along the widest directions of the posterior; others are too narrow for it to move anything.
 
     References
     ----------
@@ -227,16 +228,15 @@ def determinant_slope(point: Point, normal: NormalEquations, problems: tuple[Pro
     values, vectors = np.linalg.eigh(np.asarray(normal.schur(), float))
     follow = jnp.linalg.solve(normal.starts, jnp.swapaxes(normal.cross, 1, 2))
 
-    def determinant(move):
-        xi = point.xi - jnp.einsum("wmp,p->wm", follow, move)
-        starts = linearise(unravel(theta + move), xi, problems, point.plans).starts
+    def determinant(starts):
         return 0.5 * np.linalg.slogdet(np.asarray(starts, float))[1].sum() if jnp.isfinite(starts).all() else np.nan
 
-    total = np.zeros(theta.size)
+    here, total = determinant(normal.starts), np.zeros(theta.size)
     for value, vector in list(zip(values, vectors.T))[:DIRECTIONS]:
         move = jnp.asarray(STEP * vector / value**0.5, theta.dtype)
-        pull = (determinant(move) - determinant(-move)) / (2 * STEP)
-        # where the equation cannot be solved half a deviation away nothing is known
+        xi = point.xi - jnp.einsum("wmp,p->wm", follow, move)
+        pull = (determinant(linearise(unravel(theta + move), xi, problems, point.plans).starts) - here) / STEP
+        # where the equation cannot be solved that near by nothing is known
         total += np.clip(np.nan_to_num(pull), -STRONGEST, STRONGEST) * value**0.5 * vector
     return jnp.asarray(total, theta.dtype)
 

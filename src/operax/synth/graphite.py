@@ -51,6 +51,10 @@ class Colours(eqx.Module):
         Number of each particle, 0 on the ground.
     stage
         True phase of every pixel: 0 dilute, 1 stage 2 (red), 2 stage 1 (gold); −1 on the ground.
+    rates
+        Rate of each particle, in the order of its number: the factor k on the law's exchange rate.
+    voltage
+        Voltage of the cell at each frame in kT/e, as a potentiostat records it; more negative inserts.
     equation
         The law.
     sigma
@@ -63,6 +67,8 @@ class Colours(eqx.Module):
     lithium: Movie
     labels: Int[np.ndarray, "row column"]
     stage: Int[np.ndarray, "time row column"]
+    rates: Float[np.ndarray, " particle"]
+    voltage: Float[Array, " time"]
     equation: TwoLayerGraphite
     sigma: float = eqx.field(static=True)
 
@@ -85,7 +91,13 @@ def flakes(size: int, count: int, *, seed: int) -> Int[np.ndarray, "size size"]:
 
 
 def graphite_optical(
-    *, key: Key[Array, ""], size: int = 64, particles: int = 36, frames: int = 40, sigma: float = 0.1
+    *,
+    key: Key[Array, ""],
+    size: int = 64,
+    particles: int = 36,
+    frames: int = 40,
+    sigma: float = 0.1,
+    spread: float = SPREAD,
 ) -> Colours:
     """A colour movie of graphite particles lithiated together at constant current.
 
@@ -106,12 +118,14 @@ def graphite_optical(
     sigma
         Standard deviation of the noise of a channel, relative to white; colours of neighbouring stages differ by
         0.2 to 0.3, so that 0.1 to 0.15 is a signal-to-noise ratio of two.
+    spread
+        Standard deviation of log k between particles; 0 gives all the same rate.
     """
     placing, rating, starting, seeing = jax.random.split(key, 4)
     labels = flakes(size, particles, seed=int(jax.random.randint(placing, (), 0, 2**30)))
     inside = labels > 0
     domain = Domain((size, size), PIXEL, "no-flux", inside)
-    rates = np.exp(SPREAD * np.asarray(jax.random.normal(rating, (particles + 1,))))
+    rates = np.exp(spread * np.asarray(jax.random.normal(rating, (particles + 1,))))
     equation = TwoLayerGraphite(
         kinetics.ButlerVolmer(laws.Known(exchange)),
         laws.Constant(KAPPA),
@@ -122,6 +136,7 @@ def graphite_optical(
     seed = 1 + 0.3 * jax.random.normal(starting, (size, size, 2))
     c0 = jnp.where(jnp.asarray(inside)[..., None], START * jnp.clip(seed, 0.2, 2.0), 0.0)
     run = simulate(equation, c0, times, domain, dt=HOURS / 1000)
+    voltage = jax.vmap(equation.voltage, (0, 0, None))(times, run.frames, domain)
     share = run.frames.mean(-1)
     here = jnp.asarray(inside)
     painted = jnp.where(here[..., None], graphite_colour(share), jnp.asarray(GROUND))
@@ -136,4 +151,4 @@ def graphite_optical(
     noisy = clean.replace(frames=light + sigma * jax.random.normal(seeing, light.shape))
     lithium = Movie(share, times, domain, units=("um", "h", "Li share"))
     stage = np.where(inside, np.digitize(np.asarray(share), GRAPHITE_LIMITS), -1)
-    return Colours(noisy, clean, white, lithium, labels, stage, equation, float(sigma))
+    return Colours(noisy, clean, white, lithium, labels, stage, rates[1:], voltage, equation, float(sigma))
