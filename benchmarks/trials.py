@@ -1,9 +1,9 @@
 """Simulated experiments with known laws, small enough to be repeated hundreds of times. Run nothing by itself.
 
 `LINE`: nonlinear diffusion on a line of 24 pixels, 6 frames, two unknown numbers. `LONG`: the same on a line twice as
-long in twice as many frames under a wide prior, so that bands of one law hardly feel it. `PLANE`: a Cahn–Hilliard pattern on
-16², 10 frames, four unknown numbers (M with a slope in c, Ω, κ). Every experiment has a start state and noise of its
-own. All of one kind share shapes, times and start modes, so that they run one compiled program.
+long in twice as many frames under a wide prior, so that bands of one law hardly feel it. `PLANE`: a Cahn–Hilliard
+pattern on 16², 10 frames, four unknown numbers (M with a slope in c, Ω, κ). Every experiment has a start state and
+noise of its own. All of one kind share shapes, times and start modes, so that they run one compiled program.
 """
 
 from collections.abc import Callable
