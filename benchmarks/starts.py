@@ -46,6 +46,7 @@ NUMBERS = {
     "log κ": lambda e: jnp.log(e.kappa(HALF)),
     "D(.5)": lambda e: e.diffusivity(HALF),
 }
+LAWS = ("M", "mu", "D")
 # kind: (frames that states come from, start, one window)
 KINDS = {
     "inferred, noisy": ("noisy", ox.PreRoll(), True),
@@ -88,7 +89,7 @@ def visited_errors(equation, clean) -> dict[str, float]:
     """Relative L2 error of each law over the compositions of the movie."""
     c = jnp.linspace(clean.frames.min(), clean.frames.max(), 101)
     found, true = curves(equation, c), curves(TRUTH, c)
-    return {name: float(jnp.linalg.norm(found[name] - y) / jnp.linalg.norm(y)) for name, y in true.items()}
+    return {name: float(jnp.linalg.norm(found[name] - true[name]) / jnp.linalg.norm(true[name])) for name in LAWS}
 
 
 @jax.jit
