@@ -218,9 +218,6 @@ def workers(trial: Trial, law: str, sigma: float, members: int, batch: int, roun
         for count in (1, 2):
             cluster = LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None, env=single)
             client = stack.enter_context(Client(stack.enter_context(cluster)))
-            # every process compiles: batches go to whichever is free
-            for _ in range(2):
-                work(client)
             works[count] = functools.partial(work, client)
         times = in_turn(works, rounds, time.perf_counter)
     return {
