@@ -216,8 +216,10 @@ def workers(trial: Trial, law: str, sigma: float, members: int, batch: int, roun
     with contextlib.ExitStack() as stack:
         works = {}
         for count in (1, 2):
-            cluster = LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None, env=single)
+            cluster = LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=":0", env=single)
             client = stack.enter_context(Client(stack.enter_context(cluster)))
+            for core, worker in enumerate(cluster.workers.values()):
+                client.run(_pin, core, workers=[worker.worker_address])
             works[count] = functools.partial(work, client)
         times = in_turn(works, rounds, time.perf_counter)
     return {
@@ -228,6 +230,12 @@ def workers(trial: Trial, law: str, sigma: float, members: int, batch: int, roun
         "seconds": {str(count): seconds_ for count, seconds_ in times.items()},
         "times_faster": median_ratio(times[1], times[2]),
     }
+
+
+def _pin(core: int) -> None:
+    """Keep this process, all of its threads, to one core: without it one worker would use some of the other."""
+    for thread in os.listdir("/proc/self/task"):
+        os.sched_setaffinity(int(thread), {core})
 
 
 PARTS = {
