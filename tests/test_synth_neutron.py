@@ -21,6 +21,16 @@ def test_lithium_enters_at_the_first_row_at_a_constant_rate(cell):
     assert jax.tree.leaves(cell.equation) == []
 
 
+def test_frames_before_the_charge_come_first_and_change_nothing_after(cell):
+    rested = synth.neutron_cell(key=jax.random.key(0), size=24, width=40, frames=12, rest=3)
+    assert len(rested.sample) == len(rested.fraction) == 15
+    np.testing.assert_allclose(rested.sample.times, 60 * np.arange(-3.0, 12.0))
+    np.testing.assert_array_equal(rested.sample.times, rested.fraction.times)
+    assert (np.asarray(rested.fraction.frames[:4]) == rested.fraction.frames[0, 0, 0]).all()
+    np.testing.assert_array_equal(rested.fraction.frames[3:], cell.fraction.frames)
+    np.testing.assert_array_equal(rested.profile.frames, cell.profile.frames)
+
+
 def test_counts_have_the_noise_they_state(cell):
     quiet = ~cell.spots
     dark = np.asarray(cell.dark.frames)

@@ -15,8 +15,11 @@ from operax.denoise import Cosines, LowRank, train
 from operax.modalities import neutron
 from operax.movie import Movie
 
-# Experiments behind the row of D(c).
-DRAWS = 8
+# Experiments behind the row of differential images, and behind that of D(c).
+CELLS, DRAWS = 6, 8
+# Frames before the charge, which are the reference: a single frame at the very end of a movie is one that denoisers
+# carry the next ones into. The front is where the lithium fraction has risen by so much.
+REST, FRONT = 8, 0.2
 # minutes, and frames
 LENGTHS = (32, 60, 90)
 # Frames of the open beam and of the dark: their noise is in every frame, and no band knows of it.
@@ -115,42 +118,47 @@ def wedge(data: Path, steps: int, key) -> dict:
 
 
 def cell(data: Path, steps: int, key) -> dict:
-    """Simulated electrode: differential images before and after denoising the counts."""
-    making, training = jax.random.split(key)
-    truth = synth.neutron_cell(key=making)
-    clean = np.asarray(truth.fraction.frames - truth.fraction.frames[0])
-    sample = neutron.remove_spots(truth.sample, truth.noise)
-
-    def changed(movie: Movie) -> np.ndarray:
-        moved = neutron.transmission(movie.replace(variance=None), truth.open_beam, truth.dark)
-        return np.asarray(neutron.change(neutron.optical_depth(moved)).frames) / truth.lithium
-
-    def front(pictures) -> np.ndarray:
-        """Row at which the change has fallen to half of its value at the separator, mean over columns."""
-        found = []
-        for profile in pictures[6:24].mean(2):
-            level = profile[2:4].mean() / 2
-            below = int(np.argmax(profile < level))
-            found.append(below - 1 + (profile[below - 1] - level) / (profile[below - 1] - profile[below]))
-        return np.array(found)
-
+    """Simulated electrode: differential images before and after denoising the counts, over several experiments."""
+    found: dict[str, list] = {}
+    for draw in jax.random.split(key, CELLS):
+        making, training = jax.random.split(draw)
+        truth = synth.neutron_cell(key=making, rest=REST)
+        clean = np.asarray(truth.fraction.frames - truth.fraction.frames[0])[REST:]
+        sample = neutron.remove_spots(truth.sample, truth.noise)
+        for name, movie in (
+            ("raw", sample),
+            ("LowRank()", LowRank(None, truth.noise)(sample)),
+            ("train", train(sample, truth.noise, key=training, steps=steps)(sample)),
+        ):
+            passed = neutron.transmission(movie.replace(variance=None), truth.open_beam, truth.dark)
+            moved = neutron.change(neutron.optical_depth(passed), slice(0, REST))[REST:]
+            change = np.asarray(moved.frames) / truth.lithium
+            error = (change - clean)[BEGUN:, 3:-3]
+            shift = (_fronts(change, clean) - _fronts(clean, clean)).mean()
+            found.setdefault(name, []).append((np.sqrt((error**2).mean()), error.mean(), shift))
+    raw = np.mean(found["raw"], 0)[0]
     rows = {}
-    denoiser = train(sample, truth.noise, key=training, steps=steps)
-    for name, movie in (
-        ("raw", sample),
-        ("LowRank()", LowRank(None, truth.noise)(sample)),
-        ("train", denoiser(sample)),
-    ):
-        found = changed(movie)
-        error = (found - clean)[4:, 3:-3]
+    for name, each in found.items():
+        rmse, bias, shift = (np.array(values) for values in zip(*each))
         rows[name] = {
-            "rmse of change": float(np.sqrt((error**2).mean())),
-            "bias": float(error.mean()),
-            "front error [px]": float((front(found) - front(clean)).mean()),
+            "rmse of change": float(rmse.mean()),
+            "bias": float(bias.mean()),
+            "front error [px]": float(shift.mean()),
+            "standard error of that": float(shift.std(ddof=1) / CELLS**0.5),
+            "noise cut": float(1 - rmse.mean() / raw),
         }
-    for row in rows.values():
-        row["noise cut"] = 1 - row["rmse of change"] / rows["raw"]["rmse of change"]
-    return {"rows": rows}
+    return {"experiments": CELLS, "rows": rows}
+
+
+def _fronts(pictures: np.ndarray, clean: np.ndarray) -> np.ndarray:
+    """Row at which the change, mean over columns, falls through `FRONT`, in frames where it truly does."""
+    found = []
+    for profile, true in zip(pictures.mean(2), clean.mean(2)):
+        if true[2] > FRONT > true[-3]:
+            below = int(np.argmax(profile < FRONT))
+            part = (profile[below - 1] - FRONT) / (profile[below - 1] - profile[below]) if below else 1.0
+            found.append(below - 1 + part)
+    return np.array(found)
 
 
 def smooth(references: Movie, level: noise.PoissonGaussian) -> Movie:

@@ -40,7 +40,7 @@ class Radiographs(eqx.Module):
     fraction
         Lithium fraction, sharp and without noise, on the view; rows run through the thickness.
     profile
-        The same on the line through the thickness, where the law was solved.
+        The same on the line through the thickness, from the beginning of the charge, where the law was solved.
     equation
         Diffusion with the inflow of lithium at the first row.
     noise
@@ -73,6 +73,7 @@ def neutron_cell(
     blur: float = 0.7,
     spots: float = 1e-3,
     references: int = 20,
+    rest: int = 0,
 ) -> Radiographs:
     """A movie of lithium entering an electrode from the separator, as counts with open beam and dark frames.
 
@@ -96,6 +97,8 @@ def neutron_cell(
         Share of pixels that a gamma ray hits in one frame.
     references
         Number of frames of the open beam, and of the dark. Their noise is the same in every transmission.
+    rest
+        Number of frames before the charge begins, at negative times: what later frames can be compared with.
     """
     line = Domain(size, PIXEL, (("fixed-flux", "no-flux"),))
     times = INTERVAL * jnp.arange(float(frames))
@@ -105,7 +108,8 @@ def neutron_cell(
     profile = Movie(run.frames, times, line, units=("mm", "s", "Li fraction"))
 
     view = Domain((size, width), PIXEL)
-    clean = jnp.broadcast_to(profile.frames[..., None], (frames, size, width))
+    before = jnp.full((rest, size), EMPTY)
+    clean = jnp.broadcast_to(jnp.concatenate([before, profile.frames])[..., None], (rest + frames, size, width))
     row, column = (np.mgrid[:size, :width] + 0.5) / np.array([size, width])[:, None, None]
     beam = neutrons * GAIN * (1 - 0.3 * (row - 0.4) ** 2 - 0.2 * (column - 0.6) ** 2)
     through = np.exp(-HOUSING - LITHIUM * np.asarray(clean, float))
@@ -117,14 +121,15 @@ def neutron_cell(
         grey = noise.sample(jnp.broadcast_to(jnp.asarray(DARK + light, float), (count, size, width)), key=key)
         return Movie(grey, INTERVAL * jnp.arange(float(count)), view, units=("mm", "s", "counts"))
 
-    sample = taken(seen, frames, keys[0])
+    all_times = INTERVAL * jnp.arange(-float(rest), float(frames))
+    sample = taken(seen, rest + frames, keys[0]).replace(times=all_times)
     hit = jax.random.bernoulli(keys[3], spots, sample.frames.shape)
     flash = 5 * neutrons * GAIN * jax.random.exponential(keys[4], sample.frames.shape)
     return Radiographs(
         sample.replace(frames=sample.frames + jnp.where(hit, flash, 0.0)),
         taken(beam, references, keys[1]),
         taken(0 * beam, references, keys[2]),
-        Movie(clean, times, view, units=("mm", "s", "Li fraction")),
+        Movie(clean, all_times, view, units=("mm", "s", "Li fraction")),
         profile,
         equation,
         noise,
