@@ -73,7 +73,9 @@ def wedge(data: Path, steps: int, key) -> dict:
     grain = noise.autocorrelation(Movie(flat, np.arange(3.0), taken[5, "ob"].domain))
     shape = gaussian_filter(beams[5], 20) / gaussian_filter(beams[20], 20)
     gain = robust(beams[5] - shape * beams[20]) ** 2 / (beams[5].mean() + (shape**2 * beams[20]).mean())
-    ours = Cosines(noise.PoissonGaussian(gain, level, robust(taken[5, "dc"].frames)), grain)
+    ours, ours_long = (
+        Cosines(noise.PoissonGaussian(gain, dark[e], robust(taken[e, "dc"].frames)), grain) for e in (5, 120)
+    )
 
     def means(strength):
         def smooth(movie):
@@ -93,6 +95,7 @@ def wedge(data: Path, steps: int, key) -> dict:
         return movie.replace(frames=gaussian_filter(np.asarray(movie.frames[0]), 2.0)[None])
 
     raw, middle, long = (through(e) for e in (5, 20, 120))
+    clear = through(120, ours_long)
     own, before, sharp = noise_of(raw, middle, long, boxes), edges(raw), edges(long)
     rows = {}
     for name, way in (
@@ -105,10 +108,12 @@ def wedge(data: Path, steps: int, key) -> dict:
         found = through(5, way)
         bias = [np.log(found[b].mean()) / np.log(long[b].mean()) - 1 for b in boxes]
         plain = [robust((found - long)[b]) / robust((raw - long)[b]) for b in boxes]
+        cleared = [robust((found - clear)[b]) / robust((raw - clear)[b]) for b in boxes]
         fitted = edges(found)
         rows[name] = {
             "noise cut": 1 - noise_of(found, middle, long, boxes) / own,
             "cut of the difference to 120 s": 1 - float(np.median(plain)),
+            "cut of the difference to 120 s cleaned": 1 - float(np.median(cleared)),
             "largest step bias": float(np.abs(bias).max()),
             "blur by denoising [px]": float(max(a.width - b.width for a, b in zip(fitted, before))),
             "width over 120 s [px]": float(max(a.width - b.width for a, b in zip(fitted, sharp))),
