@@ -12,6 +12,7 @@ from ..movie import Movie
 from ..physics.equations import AbstractEquation
 from ..physics.simulate import StepPlan
 from .fit import Fit, as_fitted
+from .lean import lean
 from .linearise import loss, predict
 from .members import descended
 from .perturb import expected_frames
@@ -143,10 +144,13 @@ def propagate(
     The noise is that of the problem. ``covariance`` is the estimate's over repeated noise, with the weights of the
     denoiser as they are. The bias is what a second helping of noise adds, which equals the bias of the first as far
     as laws are quadratic in the noise. Where start states are inferred the fit has averaged over them, which takes
-    the bias off already; what this spread was learnt from the movie, and what it pulls on the laws, are held.
+    the bias off already; what this spread was learnt from the movie, and what it pulls on the laws, are held. Draws
+    lean as those of `laplace` do.
     `PreRoll` priors take their centre and scale from the first frames; these are held too.
     """
     _check(problem, raw, draws, pairs)
+    inferred = len(problem.starts.modes) > 0
+    shape = lean(fit, (problem,)) if inferred else None
     (problem,) = as_fitted(fit, problem)
     plan = frozen(fit.plans)[0]
     frames = problem.data.frames
@@ -179,10 +183,11 @@ def propagate(
         raise RuntimeError(f"only {good.sum()} of {pairs} pairs of refits converged; the movie does not hold the laws.")
     moved = ends[good].mean(1)[:, : theta.size] - theta
     bias, error = moved.mean(0), moved.std(0, ddof=1) / good.sum() ** 0.5
-    normal = jax.random.normal(draw_key, (draws, theta.size), theta.dtype)
     untold = along @ along.T + fit.averaging.doubt
     spread = jnp.linalg.cholesky(covariance + untold)
-    inferred = len(problem.starts.modes) > 0
+    moves = jax.random.normal(draw_key, (draws, theta.size), theta.dtype) @ spread.T
+    if shape is not None:
+        moves = shape.leant(moves, covariance + untold)
     worst = float(jnp.max(jnp.abs(bias) / jnp.linalg.norm(spread, axis=1)))
     averaged = "start states were averaged over by the fit, so that no bias is taken off"
     notes = [averaged if inferred else f"bias of at most {worst:.2f} standard deviations taken off"]
@@ -190,7 +195,7 @@ def propagate(
         notes.append(f"{pairs - good.sum()} of {pairs} pairs of refits for the bias did not converge and are left out")
     return Posterior(
         fit.equation,
-        jax.vmap(rebuild)(theta - (0 if inferred else bias) + normal @ spread.T),
+        jax.vmap(rebuild)(theta - (0 if inferred else bias) + moves),
         fit,
         "propagated pixel noise",
         tuple(notes),
