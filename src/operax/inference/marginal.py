@@ -10,6 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.linalg
 import scipy.optimize
 from jaxtyping import Array, Float, Key
 
@@ -127,9 +128,10 @@ def doubted(
 
     Notes
     -----
-    To first order: the laws' answer to wider and narrower shells, times how well the evidence fixes these.
+    To first order: the laws' answer to wider and narrower shells, times how well the evidence fixes these with the laws
+    following.
     """
-    total = np.zeros(old.doubt.shape)
+    curvatures, answers = [], []
     for window, problem, spread in _of_each(problems, old.spreads):
         sharing = _sharing(problem)
         if not sharing.size:
@@ -138,10 +140,15 @@ def doubted(
         improbable = _improbable(normal, xi, window, spread, sharing)
         shifts = NUDGE * np.eye(len(logs))
         curvature = np.array([improbable(logs + s)[1] - improbable(logs - s)[1] for s in shifts]) / (2 * NUDGE)
-        values, vectors = np.linalg.eigh((curvature + curvature.T) / 2)
-        moved = answer(xi, normal, window, sharing) @ vectors / np.sqrt(np.maximum(values, FARTHEST**-2))
-        total += moved @ moved.T
-    return Averaging(old.spreads, old.tilt, jnp.asarray(total, old.tilt.dtype))
+        curvatures.append((curvature + curvature.T) / 2)
+        answers.append(answer(xi, normal, window, sharing))
+    if not curvatures:
+        return old
+    along = np.concatenate(answers, 1)
+    # what the laws can make up for the movie says less of
+    values, vectors = np.linalg.eigh(scipy.linalg.block_diag(*curvatures) - along.T @ normal.schur() @ along)
+    moved = along @ vectors / np.sqrt(np.maximum(values, FARTHEST**-2))
+    return Averaging(old.spreads, old.tilt, jnp.asarray(moved @ moved.T, old.tilt.dtype))
 
 
 def answer(
