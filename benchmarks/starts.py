@@ -51,6 +51,7 @@ LAWS = ("M", "mu", "D")
 KINDS = {
     "inferred, noisy": ("noisy", ox.PreRoll(), True),
     "given noisy": ("noisy", ox.Given(), False),
+    "given noisy, one window": ("noisy", ox.Given(), True),
     "given exact": ("exact", ox.Given(), False),
     "given denoised": ("denoised", ox.Given(), False),
     "inferred, denoised": ("denoised", ox.PreRoll(), True),

@@ -17,6 +17,8 @@ COLOURS = dict(zip(NAMES, ("#8a8a8a", "#d1600a", "#3a8f5c", "#20639b", "#7a4fa3"
 LABELS = {"gauss": "white", "counts": "counting", "rows": "row"}
 # Half of the raw fit's spread, with a bias of at most so many standard deviations.
 BAR, BIAS = 0.5, 0.3
+# Pairs whose differences give a spread.
+FEWEST = 3
 SHOWN = 0.1
 # Ticks of the figure of errors.
 LEVELS, PER_CENT = (0.02, 0.05, 0.1, 0.2), (1, 2, 5, 10, 20, 50, 100)
@@ -34,7 +36,10 @@ def line(fit: dict, about: dict) -> str:
 
 
 def of_law(done: list[dict], carried: dict | None, about: dict, law: str) -> dict:
-    """Error, spread, bias and coverage of one law over the pairs of which both draws were fitted."""
+    """Error, spread, bias and coverage of one law over the pairs of which both draws were fitted.
+
+    The spread is what noise does in first order: as `propagate` says, else by half the differences within pairs.
+    """
     here = np.array([name.startswith("D") == (law == "D") for name in about["names"]])
     true, curve = np.array(about["true"])[here], np.array(about["truth"][law])
     pairs = [[f for f in done if f["pair"] == n] for n in sorted({f["pair"] for f in done})]
@@ -50,12 +55,16 @@ def of_law(done: list[dict], carried: dict | None, about: dict, law: str) -> dic
         "covered": float(np.mean((low <= true) & (true <= high))),
         "draws": 2 * len(pairs),
     }
-    if carried is None:
+    if carried is not None:
+        spread, along = np.array(carried["sd"])[here], np.array(carried[law])
+    elif len(pairs) >= FEWEST:
+        spread, along = (np.sqrt(np.mean(np.square(x[:, 1] - x[:, 0]) / 4, 0)) for x in (estimate, curves))
+    else:
         return found
-    spread = np.array(carried["sd"])[here]
     return found | {
+        "carried": carried is not None,
         "spread": spread,
-        "law spread": float(np.sqrt(np.mean(np.square(carried[law]))) / size),
+        "law spread": float(np.sqrt(np.mean(np.square(along))) / size),
         "bias": float(np.sqrt(np.mean((bias / spread) ** 2))),
         "stated": float(np.exp(np.mean(np.log(sd.mean((0, 1)) / spread)))),
     }
@@ -122,6 +131,8 @@ def table(found: list[dict]) -> str:
             w = r[law]
             names = ("error to raw", "law spread", "to raw", "bias", "stated")
             middle = [f"{100 * w[n] if n == 'law spread' else w[n]:.2f}" if n in w else "" for n in names]
+            if not w.get("carried", True):
+                middle[1] = f"~{middle[1]}"
             cells.append(f"{100 * w['error']:.1f} | {' | '.join(middle)} | {100 * w['covered']:.0f}")
         lost = f" ({r['lost']} lost)" if r["lost"] else ""
         second.append(f"{head} {r['D']['draws']}{lost} | {' | '.join(cells)} | {_verdict(r)} |")
