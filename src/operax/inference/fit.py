@@ -1,5 +1,6 @@
 """Fit an equation to a problem: laws and start states together, a long window opened part by part."""
 
+import contextlib
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -24,6 +25,9 @@ from .settle import first_plans, prior_loss, solved, squares
 
 # A long window is opened in these parts: the start of the movie leads the laws to where all of it can be followed.
 STAGES = (0.25, 0.5, 1.0)
+
+# Parts of the first guess of start states that are tried before the centre of their prior.
+PARTS = (1.0, 0.5, 0.25)
 
 # Rounds in which laws answer to all start states. They end when a full step would move the laws by less than this
 # distance in posterior standard deviations, and gain less than this in log posterior, start states included.
@@ -127,8 +131,7 @@ def fit(
             "which they cannot be started: simulate it, or fit an equation of one field, such as `Intercalation`, to "
             "what the movie shows."
         )
-    xi = first_guess(problems)
-    point = Point(equation, xi, first_plans(equation, xi, problems), method.first_reach)
+    point = Point(equation, *_somewhere(equation, problems), method.first_reach)
     mark = "" if checkpoint is None else fingerprint(equation, problems, method)
     averaging = supposed(equation, problems)
     begun = 0
@@ -165,6 +168,18 @@ def fit(
         descent = method if whole else method.rough()
         point, normal, result = descent.descend(point, judged, watch, averaging.tilt)
     return concluded(point, normal, result, problems, averaging)
+
+
+def _somewhere(equation, problems) -> tuple[Float[Array, "window mode"], tuple[StepPlan, ...]]:
+    """First start states that the equation can be solved from, and its plans.
+
+    A guess from noisy frames may lie beyond 0, where a logarithm ends: then one nearer to the centre of the prior.
+    """
+    guess = first_guess(problems)
+    for part in PARTS if guess.size else ():
+        with contextlib.suppress(RuntimeError):
+            return part * guess, first_plans(equation, part * guess, problems)
+    return 0 * guess, first_plans(equation, 0 * guess, problems)
 
 
 def refit(best: Fit, problem: Problem | Sequence[Problem], *, method: AbstractMethod | None = None) -> Fit:
