@@ -5,6 +5,8 @@ is missed less by the movie than one twice too large. A normal of two widths an 
 solves.
 """
 
+from collections.abc import Sequence
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -12,7 +14,7 @@ import numpy as np
 from jax.scipy.special import ndtr, ndtri
 from jaxtyping import Array, Float
 
-from .fit import Fit
+from .fit import Fit, as_fitted
 from .linearise import linearise
 from .problem import Problem
 from .settle import ACCURACY, settled
@@ -64,7 +66,7 @@ def straight(root: Float[Array, "p axis"]) -> Lean:
     return Lean(root, *jnp.ones((2, root.shape[1]), root.dtype))
 
 
-def lean(fit: Fit, problems: tuple[Problem, ...]) -> Lean:
+def lean(fit: Fit, problem: Problem | Sequence[Problem]) -> Lean:
     """How a posterior leans, start states averaged over.
 
     Notes
@@ -83,7 +85,7 @@ def lean(fit: Fit, problems: tuple[Problem, ...]) -> Lean:
     widths = np.ones((2, len(values)))
     axes = [axis for axis, value in enumerate(values[:AXES]) if value * STRAIGHT**2 < 1]
     if axes:
-        problems = fit.averaging.of(problems)
+        problems = as_fitted(fit, problem)
         follow = -np.linalg.solve(np.asarray(fit.normal.starts), np.swapaxes(np.asarray(fit.normal.cross), 1, 2))
 
         def improbable(move):

@@ -13,7 +13,7 @@ from .fit import Fit
 from .influence import sandwich
 from .lean import lean, straight
 from .marginal import widened
-from .problem import Problem, together
+from .problem import Problem
 
 # A combination of numbers is held by the prior if the movie made it less than twice as narrow.
 HELD = 4.0
@@ -158,7 +158,7 @@ def laplace(
             "names them"
         )
     if block is None:
-        shape = lean(fit, together(problem))
+        shape = lean(fit, problem)
     else:
         values, vectors = np.linalg.eigh(sandwich(fit, problem, block))
         shape = straight(jnp.asarray(vectors * np.sqrt(np.maximum(values, 0)), theta.dtype))

@@ -150,7 +150,7 @@ def propagate(
     """
     _check(problem, raw, draws, pairs)
     inferred = len(problem.starts.modes) > 0
-    shape = lean(fit, (problem,)) if inferred else None
+    shape = lean(fit, problem) if inferred else None
     (problem,) = as_fitted(fit, problem)
     plan = frozen(fit.plans)[0]
     frames = problem.data.frames
