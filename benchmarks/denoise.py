@@ -27,7 +27,14 @@ SHOWN = ("psnr [dB]", "bias [%]", "worst bin bias [%]", "slope", "front [px]", "
 HALF, NEAR = 0.62, 0.15
 HERE = Path(__file__).parent
 PEERS = {
-    "gauss": ("BM4D", "MP-PCA (dipy)", "TV (scikit-image)", "NLM (scikit-image)", "Noise2Void (CAREamics)"),
+    "gauss": (
+        "BM4D",
+        "MP-PCA (dipy)",
+        "TV (scikit-image)",
+        "NLM (scikit-image)",
+        "Noise2Void (CAREamics)",
+        "UDVD, width 16 (PyTorch)",
+    ),
     "poisson": ("BM4D, Anscombe", "BMND, Poisson"),
     "rows": ("BM4D", "BM4D, spectrum"),
     "blurred": ("BM4D", "BM4D, spectrum"),
@@ -97,7 +104,7 @@ def peer(python, name, noisy, clean, sigma, steps) -> dict:
         source, target = Path(folder) / "in.npz", Path(folder) / "out.npz"
         np.savez(source, noisy=noisy, sigma=sigma, gain=movies.GAIN, steps=steps)
         command = [python, str(HERE / "denoising" / "peers.py"), name, str(source), str(target)]
-        environment = os.environ | {"PYTHONPATH": "", "OMP_NUM_THREADS": str(os.cpu_count())}
+        environment = {"OMP_NUM_THREADS": str(os.cpu_count())} | os.environ | {"PYTHONPATH": ""}
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
             return {"failed": (done.stderr.strip().splitlines() or ["no message"])[-1][:200]}

@@ -102,6 +102,12 @@ def n2v(y, sigma, gain, steps):
     return frames.reshape(y.shape)
 
 
+def udvd(y, sigma, gain, steps):
+    import udvd as network
+
+    return network.denoised(y, sigma, steps)
+
+
 PEERS = {
     "BM4D": bm4d_white,
     "BM4D, spectrum": bm4d_spectrum,
@@ -111,6 +117,7 @@ PEERS = {
     "TV (scikit-image)": tv,
     "NLM (scikit-image)": nlm,
     "Noise2Void (CAREamics)": n2v,
+    "UDVD, width 16 (PyTorch)": udvd,
 }
 
 

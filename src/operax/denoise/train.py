@@ -1,5 +1,6 @@
 """Train a network on the one movie it is to denoise."""
 
+import math
 import os
 import time
 from collections.abc import Callable
@@ -32,6 +33,9 @@ MEMORY = 0.98
 INTERVAL = 20.0
 # Gradients longer than this are shortened to it.
 LONGEST = 1.0
+# Pixels whose gradient is taken at once on a CPU. The memory it needs then stays below 32 MB, which the C library
+# keeps for the next step; more is fetched from the system again in every step, and costs as much as the arithmetic.
+PIECE = 2 * 64**2
 # Kernels shrink by this much times the step size in every step: Muon then holds their singular values below about
 # one over it, and a network that cannot grow steep learns less noise by heart. Movies of more independent values
 # than `FEW` need less of it, and lose fine detail by it.
@@ -70,18 +74,25 @@ def shortened(gradient):
 
 
 @eqx.filter_jit
-def _step(carry, key, rate, decay, data: Data, graph, size):
-    """One optimiser step; also its blind risk, in squared movie units."""
+def _slope(weights, keys, data: Data, graph):
+    """Gradient on a few patches; their loss, and their blind risk as a sum in squared movie units and a count."""
+    batch = jax.vmap(lambda k: cut(data, k))(keys)
+    (value, (risk, count)), gradient = jax.value_and_grad(blind_loss, has_aux=True)(weights, graph, data, batch)
+    return gradient, (value, risk * data.scale**2, count)
+
+
+@eqx.filter_jit
+def _step(carry, gradients, rate, decay):
+    """One optimiser step against the mean of gradients."""
     # A compiled step in a Python loop: inside `lax.scan` the weight gradients of convolutions take seven
     # times as long on a CPU (measured with jax 0.10: 56 ms a step alone, 400 ms in the loop).
     weights, average, state = carry
-    batch = jax.vmap(lambda k: cut(data, k))(jax.random.split(key, size))
-    (value, (risk, count)), gradient = jax.value_and_grad(blind_loss, has_aux=True)(weights, graph, data, batch)
+    gradient = jax.tree.map(lambda *parts: sum(parts) / len(parts), *gradients)
     direction, state = muon.step(shortened(gradient), state)
     direction = jax.tree.map(lambda w, d: d + decay * w if w.ndim > 1 else d, weights, direction)
     weights = jax.tree.map(lambda w, d: (w - rate * d).astype(w.dtype), weights, direction)
     average = jax.tree.map(lambda a, w: MEMORY * a + (1 - MEMORY) * w, average, weights)
-    return (weights, average, state), (value, risk * data.scale**2, count)
+    return weights, average, state
 
 
 def train(
@@ -204,15 +215,17 @@ def _trained(movie, noise, weights, key, network, steps, learning_rate, batch, p
         mark = fingerprint((data, weights, key), (repr(network), steps, learning_rate, batch))
         carry, history = resume(checkpoint, mark, carry)
     rates = optax.warmup_cosine_decay_schedule(0.0, learning_rate, min(20, steps // 5), steps, 0.02 * learning_rate)
-    keys, decay = jax.random.split(walking, steps), jnp.asarray(_decay(movie), jnp.float32)
+    keys, decay = jax.random.split(walking, (steps, batch)), jnp.asarray(_decay(movie), jnp.float32)
+    size = batch if jax.default_backend() != "cpu" else max(1, PIECE // math.prod(data.patch))
     done, written = min(len(history) * STRETCH, steps), time.monotonic()
     while done < steps:
         stop = min(done + STRETCH, steps)
-        seen = []
+        pieces: list = []
         for number in range(done, stop):
-            carry, found = _step(carry, keys[number], rates(number), decay, data, graph, batch)
-            seen.append(found)
-        values, risks, counts = np.asarray(seen, float).T
+            fresh = [_slope(carry[0], keys[number, i : i + size], data, graph) for i in range(0, batch, size)]
+            carry = _step(carry, [gradient for gradient, _ in fresh], rates(number), decay)
+            pieces += [found for _, found in fresh]
+        values, risks, counts = np.asarray(pieces, float).T
         done = stop
         if not np.isfinite(values).all():
             raise RuntimeError(
