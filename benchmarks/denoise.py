@@ -33,10 +33,12 @@ PEERS = {
         "TV (scikit-image)",
         "NLM (scikit-image)",
         "Noise2Void (CAREamics)",
+        "Noise2Void, volume (CAREamics)",
+        "N2V2 (CAREamics)",
         "UDVD, width 16 (PyTorch)",
     ),
     "poisson": ("BM4D, Anscombe", "BMND, Poisson"),
-    "rows": ("BM4D", "BM4D, spectrum"),
+    "rows": ("BM4D", "BM4D, spectrum", "structN2V, rows (CAREamics)"),
     "blurred": ("BM4D", "BM4D, spectrum"),
 }
 

@@ -29,7 +29,8 @@ def judged(raw, network, steps) -> dict:
     report = denoise.assess(denoiser, raw, denoiser(raw), noise)
     z = report.spreads.binned_variance
     # A prediction that knows nothing of the noise leaves at least all of it.
-    left = 1 + float(report.risk) / float(report.noise_variance)
+    rest = np.asarray(raw.frames - denoiser.blind(raw).frames, float)[:, raw.domain.inside]
+    left = float((rest**2).mean()) / float(report.noise_variance)
     return {
         "network": str(denoiser.network),
         "choice": denoiser.choice,

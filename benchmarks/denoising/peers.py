@@ -71,8 +71,8 @@ def nlm(y, sigma, gain, steps):
     return denoise_nl_means(y, patch_size=3, patch_distance=4, h=0.8 * sigma, sigma=sigma, fast_mode=True)
 
 
-def n2v(y, sigma, gain, steps):
-    """CAREamics Noise2Void, two-dimensional, frames as samples."""
+def n2v(y, sigma, gain, steps, volume=False, **how):
+    """CAREamics Noise2Void and its kin, on frames as samples or on the movie as a volume; 500 steps at least."""
     import logging
 
     from careamics import CAREamist
@@ -80,26 +80,41 @@ def n2v(y, sigma, gain, steps):
 
     for logger in ("lightning", "lightning.pytorch", "pytorch_lightning", "careamics"):
         logging.getLogger(logger).setLevel(logging.ERROR)
-    size = 64 if min(y.shape[1:]) >= 128 else 32
-    patches = len(y) * (y.shape[1] // size) * (y.shape[2] // size)
+    side = 64 if min(y.shape[1:]) >= 128 else 32
+    size, batch = ([16, side, side], 4) if volume else ([side, side], 16)
+    patches = len(y) * (y.shape[1] // side) * (y.shape[2] // side) // (16 if volume else 1)
     config = create_advanced_n2v_config(
         experiment_name="peer",
         data_type="array",
-        axes="SYX",
-        patch_size=[size, size],
-        batch_size=16,
-        num_epochs=max(1, -(-steps // max(1, (patches - 1) // 16))),
+        axes="ZYX" if volume else "SYX",
+        patch_size=size,
+        batch_size=batch,
+        num_epochs=max(1, -(-max(steps, 500) // max(1, (patches - 1) // batch))),
         n_val_patches=1,
         num_workers=0,
         seed=1,
         trainer_params={"accelerator": "cpu", "enable_model_summary": False},
+        **how,
     )
+    overlap = (4, 16, 16) if volume else (16, 16)
     with tempfile.TemporaryDirectory() as folder:
         model = CAREamist(config, work_dir=folder, enable_progress_bar=False)
         model.train(train_data=y.astype(np.float32))
-        out, _ = model.predict(y.astype(np.float32), batch_size=1, tile_size=(size, size), tile_overlap=(16, 16))
+        out, _ = model.predict(y.astype(np.float32), batch_size=1, tile_size=tuple(size), tile_overlap=overlap)
     frames = np.asarray(out[0]) if len(out) == 1 else np.stack([np.squeeze(x) for x in out])
     return frames.reshape(y.shape)
+
+
+def n2v2(*given):
+    return n2v(*given, use_n2v2=True)
+
+
+def n2v_volume(*given):
+    return n2v(*given, volume=True)
+
+
+def n2v_rows(*given):
+    return n2v(*given, struct_n2v_axes="horizontal", struct_n2v_span=5)
 
 
 def udvd(y, sigma, gain, steps):
@@ -117,6 +132,9 @@ PEERS = {
     "TV (scikit-image)": tv,
     "NLM (scikit-image)": nlm,
     "Noise2Void (CAREamics)": n2v,
+    "Noise2Void, volume (CAREamics)": n2v_volume,
+    "N2V2 (CAREamics)": n2v2,
+    "structN2V, rows (CAREamics)": n2v_rows,
     "UDVD, width 16 (PyTorch)": udvd,
 }
 

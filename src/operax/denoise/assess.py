@@ -11,6 +11,7 @@ from ..noise import Correlation, Gaussian, PoissonGaussian, autocorrelation
 from .choose import unpredictable
 from .denoiser import Denoiser, channels, with_channels
 from .ensemble import Ensemble
+from .risk import blind_risk
 
 # Bounds on the variance of z in every bin of the predicted value. Outside of them the noise model or the
 # spread is off, and weighting the noisy pixel with them does harm.
@@ -78,8 +79,9 @@ class DenoiseReport(eqx.Module):
     spreads
         Calibration of raw pixels against their blind predictions; ``None`` without a denoiser.
     risk
-        Mean squared error of the blind prediction, estimated without the truth as mean[(y − μ)² − σ²(μ)], in
-        squared units of the movie; ``None`` without a denoiser.
+        Mean squared error of the blind prediction, estimated without the truth, in squared units of the movie: from
+        mean[(y − μ)² − σ²(μ)] and, where that is the small difference of two large numbers, from the spectrum of
+        y − μ and the prediction's answer to noise added. ``None`` without a denoiser.
     noise_variance
         Mean variance of the noise: the mean squared error of the raw movie.
     reasons
@@ -136,12 +138,12 @@ def assess(
     Notes
     -----
     A white residual does not prove that fine detail survived; a correlated one proves that something went
-    wrong. The risk is the small difference of two large numbers: one percent of error in the noise
-    variance is one percent of that variance in the risk.
+    wrong. The denoiser is asked once more, with noise added, to tell its risk.
 
     References
     ----------
-    The risk of a blind prediction: Batson, Royer (2019), arXiv:1901.11365, proposition 1.
+    The risk of a blind prediction: Batson, Royer (2019), arXiv:1901.11365, proposition 1; by added noise: Ramani,
+    Blu, Unser (2008), doi:10.1109/TIP.2008.2001404.
     """
     if raw.frames.shape != denoised.frames.shape:
         raise ValueError(
@@ -156,7 +158,7 @@ def assess(
     error2 = ((y - mu) ** 2)[:, inside].mean()
     noise_variance = sigma2[:, inside].mean()
     correlation = autocorrelation(raw)
-    reasons = independent(correlation) if denoiser is None else unpredictable(correlation, denoiser.network)
+    reasons = beyond = independent(correlation) if denoiser is None else unpredictable(correlation, denoiser.network)
     # The error of an honest blind prediction holds this share of the residual's power. It is smooth, so it
     # correlates by up to the share; and it is made of other frames' noise, so residuals correlate with it
     # by twice their weight: 2 √(share / frames read) if all weigh alike.
@@ -182,11 +184,13 @@ def assess(
             "has not seen the noise cannot come closer, so the noise is correlated or overestimated",
         )
     reasons += calibrated(judged, raw, noise)
+    # Noise that the network can predict is missing from its residual, whatever is added.
+    risk = error2 - noise_variance if beyond else blind_risk(denoiser, raw, judged, noise, correlation)
     return DenoiseReport(
         correlation,
         residual,
         standardised(judged, raw, noise),
-        jnp.asarray(error2 - noise_variance, dtype),
+        jnp.asarray(risk, dtype),
         jnp.asarray(noise_variance, dtype),
         reasons,
         *(jnp.asarray(x, dtype) for x in _bias(y[:, inside], mu[:, inside])),
