@@ -53,8 +53,8 @@ def blind_risk(denoiser, raw: Movie, blind: Movie, noise, correlation: Correlati
     made = np.moveaxis(alike(spectrum(part, correlation), shape, key=jax.random.key(0)), 0, -1)
     made = made * np.sqrt(sigma2[low:high])
     louder = part.frames + jnp.asarray((PROBE * made).reshape(part.frames.shape), part.frames.dtype)
-    answer = channels(denoiser.blind(part.replace(frames=louder))) - channels(blind[low:high])
-    answer = np.where(inside[..., None], np.asarray(answer, float) / PROBE, 0)
+    change = channels(denoiser.blind(part.replace(frames=louder))) - channels(blind[low:high])
+    answer = np.where(inside[..., None], np.asarray(change, float) / PROBE, 0)
     each = [
         spectral(residual[first : first + count, ..., k], made[within, ..., k], answer[within, ..., k])
         for k in range(residual.shape[-1])
