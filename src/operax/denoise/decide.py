@@ -11,10 +11,8 @@ from .assess import CALIBRATED, calibrated, standardised
 from .choose import unpredictable
 from .denoiser import Denoiser, blind_moments, channels, missed, noise_level, put_back, there, with_channels
 from .patches import held_out
-from .share import PROBE, Gain, alike, bolder, measure, restored, spectrum
+from .share import CHECKED, PROBE, VALUES, Gain, alike, bolder, measure, restored, spectrum
 
-# Frames and values that are looked at: of a small movie more frames, because noise and signal may change on the way.
-CHECKED, VALUES = 32, 2_000_000
 # What may be paid for less bias, as a share of the mean squared error: what is shrunk a little less than is best for
 # the error loses much bias for a small price, which grows with the square of the departure.
 PRICE = 0.03

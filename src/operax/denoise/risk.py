@@ -11,13 +11,13 @@ from scipy.fft import dctn
 from ..movie import Movie
 from ..noise import Correlation
 from .denoiser import channels, with_channels
-from .share import PROBE, alike, spectrum
+from .share import CHECKED, PROBE, VALUES, alike, spectrum
 
 # What is known of the noise variance, together with what a network has learnt of it by heart, relative to it; and of
 # the error that a spectrum tells, relative to that.
 LEVEL, TOLD = 0.02, 0.12
-# Frames from which on slow waves are told from fast ones; frames and values that are looked at.
-FEWEST, CHECKED, VALUES = 8, 32, 2_000_000
+# Frames from which on slow waves are told from fast ones.
+FEWEST = 8
 
 
 def blind_risk(denoiser, raw: Movie, blind: Movie, noise, correlation: Correlation) -> float:

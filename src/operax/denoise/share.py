@@ -18,6 +18,8 @@ from .cosines import SIZE, cosines
 CLASSES, MEMBERS = 12, 4000
 # Relative difference from which ratios make classes of their own.
 ALIKE = 0.01
+# Frames and values that are looked at: of a small movie more frames, because noise and signal may change on the way.
+CHECKED, VALUES = 32, 2_000_000
 # Noise added to see how much of it comes through, over the noise that is there.
 PROBE = 0.1
 # What is known of a mean predicted variance, and of a noise variance, relative to it.
