@@ -9,7 +9,6 @@ import argparse
 import dataclasses
 import json
 import os
-import resource
 import subprocess
 import tempfile
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from instruments import long
 
 from operax import Domain, Movie, denoise, load, noise
 from operax import save as write
@@ -26,8 +26,8 @@ from operax.io import replacing
 
 HERE = Path(__file__).parent
 REACH, WIDTH, PATCH, STEPS = 10, 16, 64, 50
-# The large movie.
-FRAMES, SIDE = 1000, 512
+# Frames of the large movie.
+FRAMES = 1000
 
 
 def ours(movie, batch) -> list[float]:
@@ -69,18 +69,9 @@ def inference(movie) -> float:
 def large(folder: Path) -> dict:
     """Counts of 16 bits in a file, trained on with every default and written denoised, by this process."""
     source, target = folder / "raw.npy", folder / "clean.h5"
-    raw = np.lib.format.open_memmap(source, mode="w+", dtype=np.uint16, shape=(FRAMES, SIDE, SIDE))
-    row, column = np.mgrid[:SIDE, :SIDE] / 20.0
-
-    def level(t):
-        return 100 + 50 * np.sin(row + 0.02 * t) * np.cos(column - 0.01 * t)
-
-    for t in range(FRAMES):
-        raw[t] = np.random.default_rng(t).poisson(level(t))
-    raw.flush()
-    del raw
+    long.write(source, FRAMES)
     start = time.perf_counter()
-    movie = load(source, axes="tyx", times=1.0, spacing=1.0)
+    movie = load(source, **long.HOW)
     denoiser = denoise.train(movie, key=jax.random.key(0), progress=denoise.narrate())
     trained = time.perf_counter()
     print(f"trained in {trained - start:.0f} s; {denoiser.network}, {denoiser.noise}, {denoiser.reasons}", flush=True)
@@ -88,25 +79,20 @@ def large(folder: Path) -> dict:
     def pieces():
         for number, piece in enumerate(denoise.stream(denoiser, movie)):
             yield piece
-            print(f"piece {number}: {time.perf_counter() - start:.0f} s, {peak():.2f} GB", flush=True)
+            print(f"piece {number}: {time.perf_counter() - start:.0f} s, {long.peak() / 1e9:.2f} GB", flush=True)
 
     write(target, pieces())
     seconds, last = time.perf_counter() - start, load(target, frames=slice(FRAMES - 1, FRAMES))
-    error = float(np.sqrt(((np.asarray(last.frames[0]) - level(FRAMES - 1)) ** 2).mean()))
+    error = float(np.sqrt(((np.asarray(last.frames[0]) - long.level(FRAMES - 1)) ** 2).mean()))
     return {
         "frames": FRAMES,
-        "side": SIDE,
+        "side": long.SIZE,
         "seconds of training": trained - start,
         "seconds in all": seconds,
-        "peak memory [GB]": peak(),
+        "peak memory [GB]": long.peak() / 1e9,
         "values put back": denoiser.posterior,
         "rmse of the last frame, of counts with 10": error,
     }
-
-
-def peak() -> float:
-    """Highest memory of this process so far, GB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
 def main() -> None:

@@ -20,13 +20,17 @@ HOW = {"axes": "tyx", "times": 1.0, "spacing": 1.0}
 NOISE = ox.noise.PoissonGaussian(1.0)
 
 
-def write(path: Path) -> None:
-    """Counts of 16 bits: blobs that drift, seen with about a hundred counts a pixel."""
-    raw = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint16, shape=(COUNT, SIZE, SIZE))
+def level(t: int) -> np.ndarray:
+    """Blobs that drift, of about a hundred counts a pixel."""
     row, column = np.mgrid[:SIZE, :SIZE] / 20.0
-    for t in range(COUNT):
-        level = 100 + 50 * np.sin(row + 0.02 * t) * np.cos(column - 0.01 * t)
-        raw[t] = np.random.default_rng(t).poisson(level)
+    return 100 + 50 * np.sin(row + 0.02 * t) * np.cos(column - 0.01 * t)
+
+
+def write(path: Path, count: int = COUNT) -> None:
+    """Counts of 16 bits."""
+    raw = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint16, shape=(count, SIZE, SIZE))
+    for t in range(count):
+        raw[t] = np.random.default_rng(t).poisson(level(t))
     raw.flush()
 
 
@@ -78,9 +82,7 @@ def worked(steps: int) -> dict:
             text=True,
         )
         seconds, last = time.perf_counter() - start, ox.load(target, frames=slice(COUNT - 1, COUNT))
-        row, column = np.mgrid[:SIZE, :SIZE] / 20.0
-        level = 100 + 50 * np.sin(row + 0.02 * (COUNT - 1)) * np.cos(column - 0.01 * (COUNT - 1))
-        error = float(np.sqrt(((np.asarray(last.frames[0]) - level) ** 2).mean()))
+        error = float(np.sqrt(((np.asarray(last.frames[0]) - level(COUNT - 1)) ** 2).mean()))
         stored = target.stat().st_size
     return {
         "peak memory [GB]": float(done.stdout.split()[-1]) / 1e9,
