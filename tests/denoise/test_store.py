@@ -59,7 +59,7 @@ def test_a_killed_training_ends_with_the_same_bits(raw, tmp_path, monkeypatch):
     assert same(run(path=tmp_path / "other.npz"), whole)
     with pytest.raises(ValueError, match="is the checkpoint of another training"):
         run(seed=1)
-    with pytest.raises(ValueError, match="must hold a denoiser in layout 5, it holds a training"):
+    with pytest.raises(ValueError, match="must hold a denoiser in layout 6, it holds a training"):
         load(path)
 
 

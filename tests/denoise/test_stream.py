@@ -21,7 +21,7 @@ def untrained(network, movie, posterior):
     share, doubt, spread, height = jax.random.uniform(jax.random.key(2), (4, 3))
     spectrum = jnp.linspace(0.5, 1.5, SIZE**2).reshape(SIZE, SIZE)
     ratios, levels = jnp.asarray([0.05, 0.1, 0.2]), jnp.asarray([-0.5, 0.0, 0.5])
-    gain = Gain(ratios, share, doubt, spread, levels, height, spectrum, jnp.asarray(0.7))
+    gain = Gain(ratios, share, doubt, spread, levels, height, spectrum, jnp.asarray(0.7), jnp.asarray([0.2]))
     return Denoiser(weights, jnp.zeros(()), jnp.ones(()), model, jnp.zeros(1), gain, graph, network, "", posterior, ())
 
 

@@ -11,10 +11,11 @@ from .assess import CALIBRATED, calibrated, standardised
 from .choose import unpredictable
 from .denoiser import Denoiser, blind_moments, channels, missed, noise_level, put_back, there, with_channels
 from .patches import held_out
-from .share import CHECKED, PROBE, VALUES, Gain, alike, bolder, measure, restored, spectrum
+from .share import CHECKED, PROBE, VALUES, Gain, alike, bolder, given_back, measure, restored, spectrum
 
 # What may be paid for less bias, as a share of the mean squared error: what is shrunk a little less than is best for
-# the error loses much bias for a small price, which grows with the square of the departure.
+# the error loses much bias for a small price, which grows with the square of the departure. As many times more where
+# noise is correlated as there are values for one that is independent: there more is shrunk.
 PRICE = 0.03
 
 
@@ -64,4 +65,7 @@ def decide(denoiser: Denoiser, movie: Movie, *, key: Key[Array, ""]) -> tuple[Ga
     shifted = blind_moments(denoiser, shown.replace(frames=louder.reshape(shown.frames.shape)))
     after = completed(louder, more, (shifted[0], variance))
     parts = seen - best, doubt, rest, made, (after[2] - rest) / PROBE
-    return bolder(gain, *(np.asarray(part, float)[used] for part in parts), price=PRICE), True, reasons
+    price = PRICE * float((np.asarray(correlation.space) ** 2).sum())
+    gain = bolder(gain, *(np.asarray(part, float)[used] for part in parts), price=price)
+    left = np.mean(np.asarray(seen - given_back(gain, best, rest), float), (0, 1, 2), where=used)
+    return eqx.tree_at(lambda g: g.offset, gain, jnp.asarray(left, gain.offset.dtype)), True, reasons

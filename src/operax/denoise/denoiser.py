@@ -10,7 +10,7 @@ from ..movie import Movie
 from ..noise import Gaussian, PoissonGaussian
 from .cosines import REACH, SIZE, filtered, levelled
 from .networks import GRID, UDVD, BlindSpot, FrameBlind, apply
-from .share import Gain, restored
+from .share import Gain, given_back, restored
 
 Network = BlindSpot | FrameBlind | UDVD
 # Copies that are averaged: the movie as it is, and with rows, columns and time reversed. Four gained 0.1 dB at σ = 0.2,
@@ -224,7 +224,7 @@ def completed(denoiser, movie, mean, variance) -> tuple[Array, Array]:
     noise, observed, inside = with_channels(denoiser.noise, movie), channels(movie), jnp.asarray(movie.domain.inside)
     kept = put_back(denoiser, noise, observed, inside)
     mean, variance = restore(denoiser, noise, mean, variance, kept, there(denoiser.network, len(movie)))
-    return mean + denoiser.gain.again * missed(denoiser, noise, observed, mean, inside), variance
+    return given_back(denoiser.gain, mean, missed(denoiser, noise, observed, mean, inside)), variance
 
 
 def runs(network, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -50,6 +50,8 @@ class Gain(eqx.Module):
         Power of the noise in each cosine of a block, over its mean; ones where noise is white.
     again
         Weight of what blocks find in the residual, zero to one.
+    offset
+        Mean of what is left of the residual then, of each channel.
     """
 
     ratios: Float[Array, " class"]
@@ -60,6 +62,7 @@ class Gain(eqx.Module):
     height: Float[Array, " level"]
     spectrum: Float[Array, "row column"]
     again: Float[Array, ""]
+    offset: Float[Array, " channel"]
 
 
 def nothing(dtype) -> Gain:
@@ -73,6 +76,7 @@ def nothing(dtype) -> Gain:
         jnp.ones(1, dtype),
         jnp.ones((SIZE, SIZE), dtype),
         jnp.zeros((), dtype),
+        jnp.zeros(1, dtype),
     )
 
 
@@ -91,6 +95,14 @@ def restored(gain: Gain, mean, variance, sigma2, kept, there) -> tuple[Array, Ar
     spread = spread * _between(mean, gain.levels, gain.height)
     there = jnp.broadcast_to(there, mean.shape)
     return jnp.where(there, mean + share * (kept - mean), mean), jnp.where(there, doubt, spread) * variance
+
+
+def given_back(gain: Gain, mean, found) -> Array:
+    """Restored values with a share of what blocks find in the residual, and with the mean of the noisy ones.
+
+    The last axis is that of the channels.
+    """
+    return mean + gain.again * found + gain.offset
 
 
 def _between(at, points, values):
@@ -149,7 +161,7 @@ def measure(mean, variance, observed, sigma2, inside, held, kept, noise, change,
     wider = np.maximum(error / told, LEAST)
     expected, found, _ = _errors(height, spread * np.interp(ratio, ratios, wider), level, seen)
     higher = np.maximum(found / expected, LEAST)
-    tables = ratios, share, left / told, wider, levels, higher, spectrum, 0.0
+    tables = ratios, share, left / told, wider, levels, higher, spectrum, 0.0, np.zeros(1)
     return Gain(*(jnp.asarray(table, mean.dtype) for table in tables))
 
 

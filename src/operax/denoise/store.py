@@ -20,7 +20,7 @@ from .share import nothing
 NETWORKS: dict[str, Callable] = {kind.__name__: kind for kind in (BlindSpot, FrameBlind, UDVD)}
 NOISES: dict[str, Gaussian | PoissonGaussian] = {"Gaussian": Gaussian(1.0), "PoissonGaussian": PoissonGaussian(1.0)}
 # Layout of the file; raised when an older reader could misread a newer file.
-LAYOUT = 5
+LAYOUT = 6
 
 
 def _write(path, header: dict, leaves) -> None:

@@ -24,6 +24,7 @@ from .denoiser import (
     with_channels,
 )
 from .networks import GRID
+from .share import given_back
 
 
 def _spans(count: int, tile: int, halo: int, grid: int) -> list[tuple[slice, slice, slice]]:
@@ -158,7 +159,7 @@ def _restored(denoiser, movie, raw, first, last, tile, begin, blind):
             mean, variance = blind[:, :, rows, columns]
             mean, variance = restore(denoiser, local, mean, variance, kept, known)
             rest = missed(denoiser, local, seen[begin - low : end - low], mean, here, (begin, end, count))
-            for whole, part in zip(found, (mean + denoiser.gain.again * rest, variance)):
+            for whole, part in zip(found, (given_back(denoiser.gain, mean, rest), variance)):
                 kept_part = np.asarray(part)[first - begin : last - begin, keep_rows, keep_columns]
                 whole[:, put_rows, put_columns] = kept_part
     rows, columns = movie.domain.shape
