@@ -1,15 +1,17 @@
 """Denoisers on movies with a known truth: decibels, bias, slope, calibration and seconds, ours beside others.
 
 Run ``python benchmarks/denoise.py [--kinds "gauss 0.2,gauss 0.05,poisson,rows"] [--size 96] [--frames 32]
-[--draws 0,1,2] [--steps 400] [--only ours] [--peers PYTHON]``. PYTHON is an interpreter that has the peers;
-CONTRIBUTING.md says how to make one. Rows found so far are kept in results/denoise.json, with the load they were
-measured under, and a run adds to them; the table is of all.
+[--draws 0,1,2] [--steps 400] [--only ours] [--peers PYTHON] [--movie front]``. PYTHON is an interpreter that has the
+peers; CONTRIBUTING.md says how to make one. The movie is ``front``, ``spinodal``, or a quiet recording's file; laws
+are fitted to ``spinodal``, from the first frame of every estimate. Rows found so far are kept in results/denoise.json
+(denoise_MOVIE.json), with the load they were measured under, and a run adds to them; the table is of all.
 """
 
 import argparse
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -23,6 +25,7 @@ from operax import Domain, Movie, denoise
 
 PACKAGES = ("operax", "jax", "jaxlib", "flax", "equinox", "numpy")
 SHOWN = ("psnr [dB]", "bias [%]", "worst bin bias [%]", "slope", "front [px]", "seconds")
+LAWS = ("M error [%]", "mu error [%]", "D error [%]")
 # The value of a pixel half lit, and how far from it pixels belong to the front.
 HALF, NEAR = 0.62, 0.15
 HERE = Path(__file__).parent
@@ -35,7 +38,9 @@ PEERS = {
         "Noise2Void (CAREamics)",
         "Noise2Void, volume (CAREamics)",
         "N2V2 (CAREamics)",
+        "N2V (auto-denoise)",
         "UDVD, width 16 (PyTorch)",
+        "SUPPORT, width 16 (PyTorch)",
     ),
     "poisson": ("BM4D, Anscombe", "BMND, Poisson"),
     "rows": ("BM4D", "BM4D, spectrum", "structN2V, rows (CAREamics)"),
@@ -62,15 +67,24 @@ def scores(estimate, clean) -> dict:
     }
 
 
-def ours(noisy, clean, steps, seed, network=None) -> dict:
+def laws(noisy, estimate, clean) -> dict:
+    """Errors of the laws of a spinodal movie fitted from an estimate of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "movies.npz"
+        np.savez(source, noisy=noisy, estimate=estimate, clean=clean)
+        command = [sys.executable, "-m", "denoising.laws", str(source)]
+        return json.loads(subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=True).stdout)
+
+
+def ours(noisy, clean, steps, seed, network=None) -> tuple[np.ndarray, dict]:
     movie = Movie(noisy, np.arange(float(len(noisy))), Domain(noisy.shape[1:]))
     start = time.perf_counter()
     denoiser = denoise.train(movie, key=jax.random.key(seed), steps=steps, network=network)
     return judged(denoiser, movie, clean, time.perf_counter() - start)
 
 
-def judged(denoiser, movie, clean, training) -> dict:
-    """Scores of a denoiser whose training took so many seconds."""
+def judged(denoiser, movie, clean, training) -> tuple[np.ndarray, dict]:
+    """Frames of a denoiser whose training took so many seconds, and what it says of them beside the truth."""
     start = time.perf_counter()
     final = jax.block_until_ready(denoiser(movie))
     inference = time.perf_counter() - start
@@ -78,7 +92,7 @@ def judged(denoiser, movie, clean, training) -> dict:
     blind = np.asarray(denoiser.blind(movie).frames)
     z, sigma = report.spreads.binned_variance, float(report.noise_variance) ** 0.5
     disc = denoise.respond(denoiser, movie, denoise.response.HEIGHT * sigma)
-    return scores(final.frames, clean) | {
+    return np.asarray(final.frames), {
         "seconds": training + inference,
         "inference [s]": inference,
         "blind psnr [dB]": scores(blind, clean)["psnr [dB]"],
@@ -93,15 +107,15 @@ def judged(denoiser, movie, clean, training) -> dict:
     }
 
 
-def baseline(method, noisy, clean) -> dict:
+def baseline(method, noisy) -> tuple[np.ndarray, dict]:
     movie = Movie(noisy, np.arange(float(len(noisy))), Domain(noisy.shape[1:]))
     start = time.perf_counter()
     result = jax.block_until_ready(method(movie).frames)
-    return scores(result, clean) | {"seconds": time.perf_counter() - start}
+    return np.asarray(result), {"seconds": time.perf_counter() - start}
 
 
-def peer(python, name, noisy, clean, sigma, steps) -> dict:
-    """One peer in its own process, told the true noise level."""
+def peer(python, name, noisy, sigma, steps) -> tuple[np.ndarray | None, dict]:
+    """One peer in its own process, told the true noise level; no frames if it fails."""
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "in.npz", Path(folder) / "out.npz"
         np.savez(source, noisy=noisy, sigma=sigma, gain=movies.GAIN, steps=steps)
@@ -109,26 +123,34 @@ def peer(python, name, noisy, clean, sigma, steps) -> dict:
         environment = {"OMP_NUM_THREADS": str(os.cpu_count())} | os.environ | {"PYTHONPATH": ""}
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
-            return {"failed": (done.stderr.strip().splitlines() or ["no message"])[-1][:200]}
+            return None, {"failed": (done.stderr.strip().splitlines() or ["no message"])[-1][:200]}
         with np.load(target, allow_pickle=False) as file:
-            return scores(file["frames"], clean) | {"seconds": float(file["seconds"])}
+            return file["frames"], {"seconds": float(file["seconds"])}
 
 
 def methods(kind, clean, noisy, draw, options) -> dict:
-    """What is compared, as functions without arguments."""
+    """What is compared, as functions that give frames, and what else is known of them."""
     found = {
-        "raw": lambda: scores(noisy, clean) | {"seconds": 0.0},
+        "raw": lambda: (noisy, {"seconds": 0.0}),
         "ours": lambda: ours(noisy, clean, options.steps, draw),
-        "TemporalMean(3)": lambda: baseline(denoise.TemporalMean(3), noisy, clean),
-        "LowRank()": lambda: baseline(denoise.LowRank(), noisy, clean),
+        "TemporalMean(3)": lambda: baseline(denoise.TemporalMean(3), noisy),
+        "LowRank()": lambda: baseline(denoise.LowRank(), noisy),
     }
     if kind == "rows":
         pixel = denoise.BlindSpot(min(10, (options.frames - 1) // 2))
         found["ours, one blind pixel"] = lambda: ours(noisy, clean, options.steps, draw, pixel)
     sigma = float((noisy - clean).std())
     for name in PEERS[kind.split()[0]] if options.peers else ():
-        found[name] = lambda name=name: peer(options.peers, name, noisy, clean, sigma, options.steps)
+        found[name] = lambda name=name: peer(options.peers, name, noisy, sigma, options.steps)
     return found
+
+
+def truth(movie, frames, size) -> np.ndarray:
+    if movie == "front":
+        return movies.front(frames, size, 0)
+    if movie == "spinodal":
+        return np.asarray(movies.spinodal(size, count=frames).frames, np.float32)
+    return movies.recorded(movie, frames, size)
 
 
 def table(kind, draws) -> None:
@@ -141,7 +163,7 @@ def table(kind, draws) -> None:
             print(f"  {name:26s} failed: {rows[0]['failed']}")
             continue
         # Rows of other authors' methods that were measured earlier lack some of the scores.
-        shown = [k for k in SHOWN if all(k in row for row in done)]
+        shown = [k for k in SHOWN + LAWS if all(k in row for row in done)]
         middle = "".join(f"{k} {np.median([row[k] for row in done]):8.3f}  " for k in shown)
         # What noise does to a bin changes sign from draw to draw, what a method does stays.
         bins = [row["bins [%]"] for row in done if "bins [%]" in row]
@@ -159,22 +181,28 @@ def main() -> None:
     parser.add_argument("--peers", default="", help="Python interpreter with the peers installed")
     parser.add_argument("--only", default="", help="methods to run, separated by semicolons; all without it")
     parser.add_argument("--skip", default="", help="methods to leave out, separated by semicolons")
-    parser.add_argument("--out", default=str(HERE / "results" / "denoise.json"))
+    parser.add_argument("--movie", default="front", help="front, spinodal, or a file of a quiet recording")
+    parser.add_argument("--out", default="")
     options = parser.parse_args()
-    path = Path(options.out)
+    name = "denoise" if options.movie == "front" else f"denoise_{Path(options.movie).stem}"
+    path = Path(options.out or HERE / "results" / f"{name}.json")
     movie = {"size": options.size, "frames": options.frames, "steps": options.steps}
+    clean = truth(options.movie, options.frames, options.size)
     found = json.loads(path.read_text()) if path.exists() else {"movie": movie, "kinds": {}}
     if found["movie"] != movie:
         raise SystemExit(f"{path} holds results of {found['movie']}, not of {movie}; give another --out, or delete it.")
     only, skip = ({name for name in names.split(";") if name} for names in (options.only, options.skip))
     for draw in options.draws.split(","):
         for kind in options.kinds.split(","):
-            clean = movies.front(options.frames, options.size, 0)
             noisy = movies.noisy(clean, kind, int(draw))
             rows = found["kinds"].setdefault(kind, {}).setdefault(draw, {})
             for name, run in methods(kind, clean, noisy, int(draw), options).items():
                 if name not in skip and (not only or name in only):
-                    rows[name] = run() | {"load": os.getloadavg()[0]}
+                    frames, rows[name] = run()
+                    if frames is not None:
+                        rows[name] = scores(frames, clean) | rows[name]
+                        rows[name] |= laws(noisy, frames, clean) if options.movie == "spinodal" else {}
+                    rows[name]["load"] = os.getloadavg()[0]
                     print(f"{kind}, draw {draw}, {name}: {rows[name]}", flush=True)
                     save(path, found, PACKAGES)
     for kind, draws in found["kinds"].items():

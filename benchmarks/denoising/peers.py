@@ -117,10 +117,27 @@ def n2v_rows(*given):
     return n2v(*given, struct_n2v_axes="horizontal", struct_n2v_span=5)
 
 
+def n2v_autoden(y, sigma, gain, steps):
+    """auto-denoise's Noise2Void, frames as samples; its epoch is one pass over them, four at a time."""
+    import autoden
+
+    network = autoden.NetworkParamsUNet(n_features=16, n_levels=3)
+    denoiser = autoden.N2V(model=network, verbose=False, batch_size=4)
+    data, tested = denoiser.prepare_data(y.astype(np.float32))
+    denoiser.train(data, tested, epochs=max(1, max(steps, 500) * 4 // len(y)))
+    return np.squeeze(denoiser.infer(data))
+
+
 def udvd(y, sigma, gain, steps):
     import udvd as network
 
     return network.denoised(y, sigma, steps)
+
+
+def support(y, sigma, gain, steps):
+    import support as network
+
+    return network.denoised(y, steps)
 
 
 PEERS = {
@@ -135,7 +152,9 @@ PEERS = {
     "Noise2Void, volume (CAREamics)": n2v_volume,
     "N2V2 (CAREamics)": n2v2,
     "structN2V, rows (CAREamics)": n2v_rows,
+    "N2V (auto-denoise)": n2v_autoden,
     "UDVD, width 16 (PyTorch)": udvd,
+    "SUPPORT, width 16 (PyTorch)": support,
 }
 
 
