@@ -1,6 +1,7 @@
 """How much of a filtered movie goes into the result of a trained network, decided on the movie itself."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
@@ -9,6 +10,7 @@ from .. import noise as noises
 from ..movie import Movie
 from .assess import CALIBRATED, calibrated, standardised
 from .choose import unpredictable
+from .cosines import SIZE
 from .denoiser import Denoiser, blind_moments, channels, missed, noise_level, put_back, there, with_channels
 from .patches import held_out
 from .share import CHECKED, PROBE, VALUES, Gain, alike, bolder, given_back, measure, restored, spectrum
@@ -17,17 +19,14 @@ from .share import CHECKED, PROBE, VALUES, Gain, alike, bolder, given_back, meas
 # the error loses much bias for a small price, which grows with the square of the departure. As many times more where
 # noise is correlated as there are values for one that is independent: there more is shrunk.
 PRICE = 0.03
+# Pixels along an axis that are looked at of large pictures.
+SIDE = 256
 
 
 def decide(denoiser: Denoiser, movie: Movie, *, key: Key[Array, ""]) -> tuple[Gain, bool, tuple[str, ...]]:
     """How much of the filtered movie goes into the result, whether any may, and what speaks against the result."""
-    # The middle of a long movie, and so much before and after it that what is judged is estimated as in the movie.
-    margin = max(map(abs, denoiser.network.reads))
-    enough = max(CHECKED, VALUES // movie.domain.inside.size, 2 * margin + 2)
-    count = min(len(movie), enough + 2 * margin)
-    first = (len(movie) - count) // 2
-    shown, when = movie[first : first + count], np.arange(count)
-    judged = ((when >= margin) | (first == 0)) & ((when < count - margin) | (first + count == len(movie)))
+    denoiser, shown, judged, corner = _sample(denoiser, movie)
+    count = len(shown)
     correlation = noises.autocorrelation(shown)
     mean, variance = blind_moments(denoiser, shown)
     reasons = unpredictable(correlation, denoiser.network)
@@ -45,7 +44,7 @@ def decide(denoiser: Denoiser, movie: Movie, *, key: Key[Array, ""]) -> tuple[Ga
     used = np.broadcast_to(inside[..., None] & (judged & known)[:, None, None, None], mean.shape)
     seen = (observed - denoiser.centre) / denoiser.scale
     frame, row, column = np.ogrid[tuple(map(slice, mean.shape[:3]))]
-    held = np.broadcast_to(held_out(first + frame, row, column)[..., None], mean.shape)
+    held = np.broadcast_to(held_out(corner[0] + frame, corner[1] + row, corner[2] + column)[..., None], mean.shape)
     gain = measure(mean, variance, seen, sigma2, used, held, kept, made, (more - kept) / PROBE, found)
     # Judged with the spreads that residuals show: what is still off is the noise model, or follows something else.
     blind = eqx.tree_at(lambda d: d.gain, denoiser, gain).blind(shown)
@@ -69,3 +68,30 @@ def decide(denoiser: Denoiser, movie: Movie, *, key: Key[Array, ""]) -> tuple[Ga
     gain = bolder(gain, *(np.asarray(part, float)[used] for part in parts), price=price)
     left = np.mean(np.asarray(seen - given_back(gain, best, rest), float), (0, 1, 2), where=used)
     return eqx.tree_at(lambda g: g.offset, gain, jnp.asarray(left, gain.offset.dtype)), True, reasons
+
+
+def _sample(denoiser: Denoiser, movie: Movie) -> tuple[Denoiser, Movie, np.ndarray, tuple[int, ...]]:
+    """A denoiser for the middle of a movie and the fullest part of pictures; that part, frames that count, corner."""
+    corner = _fullest(movie.domain.inside)
+    window = tuple(slice(low, low + SIDE) for low in corner)
+    local = jax.tree.map(lambda leaf: leaf[window] if leaf.ndim > 1 else leaf, denoiser.noise)
+    # So many frames before and after that what is judged is estimated as in the movie.
+    margin = max(map(abs, denoiser.network.reads))
+    enough = max(CHECKED, VALUES // movie.domain.inside[window].size, 2 * margin + 2)
+    count = min(len(movie), enough + 2 * margin)
+    first, when = (len(movie) - count) // 2, np.arange(count)
+    judged = ((when >= margin) | (first == 0)) & ((when < count - margin) | (first + count == len(movie)))
+    shown = movie[first : first + count].crop(*window)
+    return eqx.tree_at(lambda d: d.noise, denoiser, local), shown, judged, (first, *corner)
+
+
+def _fullest(inside) -> tuple[int, ...]:
+    """First row and column of the window that holds most of the pixels inside; of several, the middle one."""
+    spare = [max(n - SIDE, 0) for n in inside.shape]
+    # Where networks pool and blocks begin, so that they lie in the window as they lie in the picture.
+    low = np.stack(np.meshgrid(*(np.arange(0, n + 1, SIZE) for n in spare), indexing="ij"), -1).reshape(-1, 2)
+    high = np.minimum(low + SIDE, inside.shape)
+    total = np.pad(inside.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    held = total[*high.T] - total[low[:, 0], high[:, 1]] - total[high[:, 0], low[:, 1]] + total[*low.T]
+    away = np.abs(2 * low - spare).sum(1)
+    return tuple(int(n) for n in low[np.lexsort((away, -held))[0]])

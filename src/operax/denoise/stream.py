@@ -12,7 +12,6 @@ from .denoiser import (
     BEYOND,
     Denoiser,
     believed,
-    channels,
     check,
     estimate,
     missed,
@@ -92,7 +91,9 @@ def _padded(movie: Movie, noise, grid: int):
 
 
 def _pieces(denoiser: Denoiser, movie: Movie, frames: int, tile: int) -> Iterator[Movie]:
-    raw, inside = np.asarray(channels(movie)), movie.domain.inside
+    # No copy: a movie may be as large as memory allows.
+    raw, inside = np.asarray(movie.frames), movie.domain.inside
+    raw = raw if movie.channels_ndim else raw[..., None]
     centre, scale = (np.asarray(x) for x in (denoiser.centre, denoiser.scale))
     ahead = 0 if not denoiser.posterior or past_only(denoiser.network) else BEYOND
     begin, end, blind = 0, 0, np.empty((2, 0, *raw.shape[1:]), raw.dtype)
@@ -150,6 +151,8 @@ def _restored(denoiser, movie, raw, first, last, tile, begin, blind):
     observed, known = np.pad(raw[low:high], fill), there(denoiser.network, count)[begin:end]
     blind = np.pad(blind, [(0, 0), *fill])
     found = np.empty((2, last - first, *blind.shape[2:]), raw.dtype)
+    # Filters hold much more at a time than networks do.
+    tile = max(SIZE, tile // 2 // SIZE * SIZE)
     windows = [_spans(n, tile, REACH + BEYOND, SIZE) for n in movie.domain.shape]
     for rows, keep_rows, put_rows in windows[0]:
         for columns, keep_columns, put_columns in windows[1]:

@@ -240,6 +240,8 @@ def _trained(movie, noise, weights, key, network, steps, learning_rate, batch, p
             progress(done, steps, history[-1])
     past = jnp.asarray(history, movie.frames.dtype)
     numbers = carry[1], data.centre, data.scale, noise, past
+    # a copy of a movie that may be large
+    del data
     blind = Denoiser(*numbers, nothing(jnp.float32), graph, network, why, False, ())
     gain, posterior, reasons = decide(blind, movie, key=jax.random.fold_in(key, steps))
     return Denoiser(*numbers, gain, graph, network, why, posterior, reasons)
