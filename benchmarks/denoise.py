@@ -90,13 +90,14 @@ def judged(denoiser, movie, clean, training) -> tuple[np.ndarray, dict]:
     inference = time.perf_counter() - start
     report = denoise.assess(denoiser, movie, final, denoiser.noise)
     blind = np.asarray(denoiser.blind(movie).frames)
-    z, sigma = report.spreads.binned_variance, float(report.noise_variance) ** 0.5
+    z, sigma = report.spreads, float(report.noise_variance) ** 0.5
     disc = denoise.respond(denoiser, movie, denoise.response.HEIGHT * sigma)
     return np.asarray(final.frames), {
         "seconds": training + inference,
         "inference [s]": inference,
         "blind psnr [dB]": scores(blind, clean)["psnr [dB]"],
-        "z variance": [float(z.min()), float(z.max())],
+        "z variance": [float(z.binned_variance.min()), float(z.binned_variance.max())],
+        "mean z²": [float(z.binned_square.min()), float(z.binned_square.max())],
         "risk / true": float(report.risk) / float(np.mean((blind - clean) ** 2)),
         "variance / true": float(np.mean(final.variance) / np.mean((np.asarray(final.frames) - clean) ** 2)),
         "disc, gain": float(disc.gain),

@@ -111,7 +111,7 @@ def test_calibration_of_honest_and_of_overconfident_predictions():
     assert float(honest.covered[1]) == pytest.approx(0.95, abs=0.01)
     overconfident = metrics.calibration(observed, mean, np.full_like(mean, 0.125))
     assert float(overconfident.variance) == pytest.approx(2.0, abs=0.06)
-    assert overconfident.verdict.startswith("variance of z 1.99, by level 1.9")
+    assert overconfident.verdict.startswith("mean z² 1.99, by level 1.9")
 
 
 def test_calibration_sees_a_level_whose_variance_is_wrong():
@@ -121,6 +121,14 @@ def test_calibration_sees_a_level_whose_variance_is_wrong():
     assert float(found.variance) == pytest.approx(1.0, abs=0.1)
     assert float(found.binned_variance[0]) < 0.3
     assert float(found.binned_variance[-1]) > 2
+
+
+def test_a_bias_at_one_level_is_part_of_its_error():
+    mean = np.abs(white(seed=1))
+    bias = np.where(mean > np.median(mean), 0.5, 0.0)
+    found = metrics.calibration(mean + bias + white(seed=2), mean, 1 + bias**2)
+    np.testing.assert_allclose(found.binned_square, 1, atol=0.05)
+    assert float(found.binned_variance[-1]) == pytest.approx(0.8, abs=0.05)
 
 
 def test_calibration_refuses_bad_input():

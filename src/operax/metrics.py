@@ -270,10 +270,15 @@ class Calibration(eqx.Module):
     covered: Float[Array, " 2"]
 
     @property
+    def binned_square(self) -> Float[Array, " bin"]:
+        """Mean of z² in every bin: a predicted variance is that around the prediction, its bias in the bin included."""
+        return self.binned_variance + self.binned_mean**2
+
+    @property
     def verdict(self) -> str:
         """The finding in words."""
-        low, high = float(self.binned_variance.min()), float(self.binned_variance.max())
-        return f"variance of z {float(self.variance):.2f}, by level {low:.2f} to {high:.2f} (1 is honest)"
+        low, high = float(self.binned_square.min()), float(self.binned_square.max())
+        return f"mean z² {float(self.variance + self.mean**2):.2f}, by level {low:.2f} to {high:.2f} (1 is honest)"
 
 
 def calibration(

@@ -13,7 +13,7 @@ from .denoiser import Denoiser, channels, with_channels
 from .ensemble import Ensemble
 from .risk import blind_risk
 
-# Bounds on the variance of z in every bin of the predicted value. Outside of them the noise model or the
+# Bounds on the mean of z² in every bin of the predicted value. Outside of them the noise model or the
 # spread is off, and weighting the noisy pixel with them does harm.
 CALIBRATED = (0.9, 1.1)
 # Bins of the predicted value in which bias is told.
@@ -33,10 +33,10 @@ def standardised(blind: Movie, raw: Movie, noise: Gaussian | PoissonGaussian) ->
 
 
 def calibrated(blind: Movie, raw: Movie, noise: Gaussian | PoissonGaussian) -> tuple[str, ...]:
-    """Reasons not to trust the predicted spreads; none if the variance of z is near one at every level."""
+    """Reasons not to trust the predicted spreads; none if the mean of z² is near one at every level."""
     z = standardised(blind, raw, noise)
     low, high = CALIBRATED
-    worst = np.asarray(z.binned_variance)
+    worst = np.asarray(z.binned_square)
     # Three standard errors of a variance, for small movies.
     slack = 3 * np.sqrt(2 * worst.size / (len(raw) * raw.domain.inside.sum()))
     if worst.min() >= low - slack and worst.max() <= high + slack:
@@ -44,7 +44,7 @@ def calibrated(blind: Movie, raw: Movie, noise: Gaussian | PoissonGaussian) -> t
     at = int(np.argmax(np.abs(np.log(np.maximum(worst, 1e-6)))))
     level, value = float(z.levels[at]), float(worst[at])
     return (
-        f"spreads are not calibrated: the variance of z is {value:.2f} around the value {level:.3g}, "
+        f"spreads are not calibrated: the mean of z² is {value:.2f} around the value {level:.3g}, "
         f"it should lie between {low} and {high}; the noise model is wrong there or training was too short",
     )
 

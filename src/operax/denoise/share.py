@@ -26,7 +26,7 @@ PROBE = 0.1
 SPREAD, LEVEL = 0.3, 0.005
 # No predicted variance is made smaller than this share of it.
 LEAST = 0.02
-# Cuts into blocks by which correlated noise is made, and rounds until its spectrum is right.
+# Cuts into blocks by which correlated noise is made, and rounds until its spectrum, or a table, is right.
 CORNERS = tuple((i, j) for i in range(0, SIZE, 4) for j in range(0, SIZE, 4))
 ROUNDS = 4
 
@@ -159,8 +159,13 @@ def measure(mean, variance, observed, sigma2, inside, held, kept, noise, change,
     left = np.maximum(error - 2 * share * aligned + share**2 * power, unsure / 2)
     (ratios,), (levels,) = _averages(kind, ratio), _averages(height, mu)
     wider = np.maximum(error / told, LEAST)
-    expected, found, _ = _errors(height, spread * np.interp(ratio, ratios, wider), level, seen)
-    higher = np.maximum(found / expected, LEAST)
+    spread = spread * np.interp(ratio, ratios, wider)
+    _, found, _ = _errors(height, spread, level, seen)
+    higher = np.ones(len(levels))
+    for _ in range(ROUNDS):
+        # What is read off between the middles of classes is right in the mean of each only after some rounds.
+        (expected,) = _averages(height, spread * np.interp(mu, levels, higher))
+        higher = np.maximum(higher * found / expected, LEAST)
     tables = ratios, share, left / told, wider, levels, higher, spectrum, 0.0, np.zeros(1)
     return Gain(*(jnp.asarray(table, mean.dtype) for table in tables))
 

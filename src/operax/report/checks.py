@@ -190,7 +190,7 @@ def denoise_checks(denoising: DenoiseReport) -> list[Check]:
         Check("Residual of the denoiser is white", residual.verdict, residual.white),
     ]
     if denoising.spreads is not None:
-        by_level = np.asarray(denoising.spreads.binned_variance)
+        by_level = np.asarray(denoising.spreads.binned_square)
         low, high = CALIBRATED
         honest = bool(low <= by_level.min() and by_level.max() <= high)
         found.append(Check("Predicted spreads are calibrated", denoising.spreads.verdict, honest))
