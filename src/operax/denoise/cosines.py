@@ -1,6 +1,5 @@
 """A movie cleaned by what is plain about it: blocks of it are few cosines, its noise is all of them."""
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -135,12 +134,10 @@ def _cleaned(values, pilot, sigma2, inside, spectrum, ways):
         return tuple(_added(total, part, way[0], way[2]) for total, part in zip(carry, said)), None
 
     carry = jnp.zeros_like(values), jnp.zeros_like(values)
-    stacked = tuple(jnp.asarray(np.stack(column)) for column in zip(*ways))
-    total, weight = jax.lax.scan(add, carry, stacked)[0]
+    total, weight = jax.lax.scan(add, carry, ways)[0]
     return total / jnp.where(weight > 0, weight, 1)
 
 
-@partial(jax.jit, static_argnames=("past", "span"))
 def filtered(
     frames: Float[Array, "stack time row column"],
     sigma2: Float[Array, "stack time row column"],
@@ -188,6 +185,13 @@ def filtered(
     """
     count = frames.shape[1]
     first, last, whole = (0, count, count) if span is None else span
+    # Numbers, not part of what is compiled: one program serves all pieces of a long movie.
+    early, final = (tuple(map(np.stack, zip(*cuts(whole, first, last, past, final)))) for final in (False, True))
+    return _filtered(frames, sigma2, inside, spectrum, pilot, early, final)
+
+
+@jax.jit
+def _filtered(frames, sigma2, inside, spectrum, pilot, early, final):
     rows, columns = inside.shape
     pad = [(SIZE, SIZE + -n % SIZE) for n in (rows, columns)]
 
@@ -197,12 +201,11 @@ def filtered(
     values, sigma2 = padded(frames), padded(sigma2)
     shown = jnp.pad(inside.astype(frames.dtype), pad)[None, None]
     spectrum = jnp.asarray(spectrum, frames.dtype)
-    early, final = (cuts(whole, first, last, past, final) for final in (False, True))
     if pilot is None:
         pilot = _cleaned(values, None, sigma2, shown, spectrum, early)
     else:
         # Every second way: half the time for 0.03 dB where what is filtered is a residual.
-        pilot, final = padded(pilot), final[::2]
+        pilot, final = padded(pilot), tuple(column[::2] for column in final)
     found = _cleaned(values, pilot, sigma2, shown, spectrum, final)
     return found[:, :, SIZE : SIZE + rows, SIZE : SIZE + columns]
 
