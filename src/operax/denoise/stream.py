@@ -57,7 +57,7 @@ def stream(denoiser: Denoiser, movie: Movie, *, frames: int = 32, tile: int = 51
     frames
         Number of frames of a piece. Short pieces take longer: filtered values depend on 21 frames beyond its ends.
     tile
-        Rows and columns estimated at a time, at least; rounded up to a multiple of eight.
+        Rows and columns estimated at a time, at least; rounded up to a multiple of eight. Filters take half of it.
 
     Yields
     ------
