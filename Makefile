@@ -43,4 +43,4 @@ docs: .venv/.docs
 	@touch $@
 
 clean:
-	rm -rf .venv docs/_build
+	rm -rf .venv .pytest_cache docs/_build

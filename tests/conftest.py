@@ -10,8 +10,14 @@ import pytest
 jax.config.update("jax_enable_x64", True)
 matplotlib.use("Agg")
 
+ROOT = Path(__file__).resolve().parents[1]
 FILES = itertools.count(1)
-REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "real"
+REAL = ROOT.parent / "shared" / "data" / "real"
+
+# Most of the time goes into compiling: what one file has compiled is there for other files, processes and runs.
+jax.config.update("jax_compilation_cache_dir", str(ROOT / ".pytest_cache" / "compiled"))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -10,6 +10,7 @@ import pytest
 
 from operax import io, metrics, noise
 from operax.denoise import BlindSpot, FrameBlind, TemporalMean, assess, choose, train
+from operax.denoise.assess import explained
 from operax.denoise.choose import footprint, unpredictable
 
 STD = 0.1
@@ -99,6 +100,21 @@ def test_footprint_covers_every_correlated_lag(lags, expected):
     network = FrameBlind(2) if expected == (None, None) else BlindSpot(2, footprint=expected)
     assert not unpredictable(found, network)
     assert bool(unpredictable(found, BlindSpot(2))) == bool(lags)
+
+
+def test_a_residual_is_explained_by_the_noise_and_by_the_error_that_it_holds():
+    noisy = correlation([(0, 1)])  # 0.3 along rows
+
+    def residual(rho, lag=(0, 0, 1)):
+        return metrics.Whiteness(jnp.asarray(rho), jnp.asarray(0.02), lag, 0.0)
+
+    assert explained(residual(0.35), noisy)
+    assert not explained(residual(0.45), noisy)
+    # A quarter of it is error, which may correlate by so much: 0.75 × 0.3 + 0.25.
+    assert explained(residual(0.45), noisy, 0.25, 0.25)
+    assert not explained(residual(0.5), noisy, 0.25, 0.25)
+    assert not explained(residual(0.45, (0, 1, 0)), noisy, 0.25, 0.25)
+    assert not explained(residual(0.3, (1, 0, 1)), noisy, 0.25, 0.25)
 
 
 def test_noise_that_outlasts_a_frame_is_named(clean):

@@ -115,6 +115,10 @@ def test_an_ensemble_is_the_mean_of_its_members_and_closer_to_the_truth_than_the
     errors = [float(metrics.rmse(m.blind(raw).frames, clean.frames, inside)) for m in (*members, both)]
     assert errors[2] ** 2 < (errors[0] ** 2 + errors[1] ** 2) / 2
     assert both.reads == members[0].reads
+    # Like its members, it keeps the mean of the noisy movie.
+    left = np.asarray(raw.frames - both(raw).frames)[:, inside].mean()
+    assert both.posterior
+    assert abs(left) < 1e-3
     with pytest.raises(ValueError, match="must be denoisers of one network, got 0"):
         Ensemble(())
 

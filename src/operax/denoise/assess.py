@@ -59,12 +59,16 @@ def independent(correlation: Correlation) -> tuple[str, ...]:
     )
 
 
-def explained(residual: Whiteness, correlation: Correlation) -> bool:
-    """Whether a residual is correlated only as the noise itself is."""
+def explained(residual: Whiteness, correlation: Correlation, share: float = 0.0, slack: float = 0.0) -> bool:
+    """Whether a residual is correlated only as the noise itself is, and as an error may be.
+
+    The error of an honest prediction holds a ``share`` of the residual's power and correlates it by up to ``slack``.
+    """
     frames, *pixels = residual.lag
     if residual.white:
         return True
-    return frames == 0 and abs(float(residual.rho) - correlation.at(tuple(pixels))) <= EXPLAINED
+    expected = (1 - share) * correlation.at(tuple(pixels))
+    return frames == 0 and abs(float(residual.rho) - expected) <= max(EXPLAINED, slack)
 
 
 class DenoiseReport(eqx.Module):
@@ -168,7 +172,7 @@ def assess(
     z = ((y - mu) / np.sqrt(np.maximum(sigma2, floor))).reshape(*raw.frames.shape[: 1 + inside.ndim], -1)
     each = [whiteness(z[..., i], inside, tolerance=max(0.02, averaged)) for i in range(z.shape[-1])]
     residual = max(each, key=lambda one: abs(float(one.rho)) / float(one.threshold))
-    if not explained(residual, correlation):
+    if not explained(residual, correlation, share, averaged):
         reasons += (f"the residual is {residual.verdict}: signal was removed, or noise is correlated",)
     dtype = raw.frames.dtype
     if denoiser is None:

@@ -235,16 +235,15 @@ def runs(network, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @eqx.filter_jit
-def _all(denoiser: Denoiser, frames, inside):
-    clips, when = runs(denoiser.network, len(frames))
-    normal = (frames - denoiser.centre) / denoiser.scale
+def _all(network, graph, weights, normal, inside):
+    clips, when = runs(network, len(normal))
 
     def one(index):
-        return estimate(denoiser.graph, denoiser.weights, normal[index], index >= 0, inside, denoiser.network.mirror)
+        return estimate(graph, weights, normal[index], index >= 0, inside, network.mirror)
 
     # Clip by clip, recomputed in the backward pass: memory stays that of one clip.
     mean, variance = jax.lax.map(jax.checkpoint(one), jnp.asarray(clips))
-    if len(denoiser.network.targets) == 1:
+    if len(network.targets) == 1:
         return mean[:, 0], variance[:, 0]
     # Runs at the end may overlap: each frame is taken from the first run that has it.
     _, pick = np.unique(when, return_index=True)
@@ -254,7 +253,9 @@ def _all(denoiser: Denoiser, frames, inside):
 def blind_moments(denoiser: Denoiser, movie: Movie) -> tuple[Array, Array]:
     """Blind mean and variance of every pixel, in normalised units, with a channel axis."""
     check(movie)
-    return _all(denoiser, channels(movie), jnp.asarray(movie.domain.inside))
+    normal, inside = (channels(movie) - denoiser.centre) / denoiser.scale, jnp.asarray(movie.domain.inside)
+    # Without what `train` decides last: before and after, one compiled function serves.
+    return _all(denoiser.network, denoiser.graph, denoiser.weights, normal, inside)
 
 
 def finished(denoiser, movie, mean, variance, reads) -> Movie:

@@ -69,8 +69,13 @@ class Ensemble(eqx.Module):
         """Denoise a movie; see `Denoiser`."""
         if not self.posterior:
             return self.blind(movie)
-        first = self.members[0]
+        first = eqx.tree_at(lambda member: member.gain.offset, self.members[0], self._offset())
         return finished(first, movie, *completed(first, movie, *self._moments(movie)), self.reads)
+
+    def _offset(self) -> Array:
+        """What the mean of all members is off by, in the first one's units."""
+        off = [member.gain.offset * member.scale for member in self.members]
+        return sum(off[1:], off[0]) / (len(off) * self.members[0].scale)
 
     def _moments(self, movie: Movie) -> tuple[Array, Array]:
         """Mean and variance in the first member's units."""
