@@ -16,6 +16,7 @@ from timing import save
 
 import operax as ox
 from operax import denoise
+from operax.denoise import share
 
 PACKAGES = ("operax", "jax", "jaxlib", "flax", "equinox", "numpy")
 PATH = Path(__file__).parent / "results" / "denoise_real.json"
@@ -27,16 +28,24 @@ def judged(raw, network, steps) -> dict:
     noise = ox.noise.estimate(raw)
     denoiser = denoise.train(raw, noise, key=jax.random.key(0), network=network, steps=steps)
     report = denoise.assess(denoiser, raw, denoiser(raw), noise)
-    z = report.spreads.binned_variance
+    z = report.spreads.binned_square
     # A prediction that knows nothing of the noise leaves at least all of it.
-    rest = np.asarray(raw.frames - denoiser.blind(raw).frames, float)[:, raw.domain.inside]
+    blind = denoiser.blind(raw)
+    rest = np.asarray(raw.frames - blind.frames, float)[:, raw.domain.inside]
     left = float((rest**2).mean()) / float(report.noise_variance)
+    # Noise like the recorded one, added: how much of it comes through to where it was added.
+    spectrum = share.spectrum(raw, report.noise)
+    made = share.alike(spectrum, raw.frames.shape, key=jax.random.key(1)) * np.sqrt(noise.variance(blind.frames))
+    louder = denoiser.blind(raw.replace(frames=raw.frames + share.PROBE * np.asarray(made, np.float32)))
+    came = np.asarray(louder.frames - blind.frames, float) / share.PROBE
+    copied = float((came * made)[:, raw.domain.inside].sum() / (made**2)[:, raw.domain.inside].sum())
     return {
         "network": str(denoiser.network),
         "choice": denoiser.choice,
         "blind residual over noise variance": left,
+        "noise copied": copied,
         "residual": report.residual.verdict,
-        "z variance": [float(z.min()), float(z.max())],
+        "mean z²": [float(z.min()), float(z.max())],
         "slope": float(report.slope),
         "put back": denoiser.posterior,
         "verdict": report.verdict,

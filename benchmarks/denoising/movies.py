@@ -44,7 +44,7 @@ def spinodal(size: int, frames: np.ndarray | None = None, count: int = 32) -> ox
 
 def recorded(path: str, frames: int, size: int) -> np.ndarray:
     """The middle of a quiet recording, values from 0.1 to 1.1: its own noise counts as truth."""
-    movie = ox.load(path, frames=slice(frames))
+    movie = ox.load(path, frames=slice(frames), times=1.0, spacing=1.0)
     corner = [(n - size) // 2 for n in movie.domain.shape]
     shown = np.asarray(movie.frames, float)[:, corner[0] : corner[0] + size, corner[1] : corner[1] + size]
     return (0.1 + (shown - shown.min()) / np.ptp(shown)).astype(np.float32)
