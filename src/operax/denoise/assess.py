@@ -163,10 +163,14 @@ def assess(
     noise_variance = sigma2[:, inside].mean()
     correlation = autocorrelation(raw)
     reasons = beyond = independent(correlation) if denoiser is None else unpredictable(correlation, denoiser.network)
+    risk = error2 - noise_variance
+    if denoiser is not None and not beyond:
+        # Noise that the network can predict would be missing from its residual, whatever is added.
+        risk = blind_risk(denoiser, raw, judged, noise, correlation)
     # The error of an honest blind prediction holds this share of the residual's power. It is smooth, so it
     # correlates by up to the share; and it is made of other frames' noise, so residuals correlate with it
     # by twice their weight: 2 √(share / frames read) if all weigh alike.
-    share = 0.0 if denoiser is None else max(0.0, 1 - noise_variance / error2)
+    share = 0.0 if denoiser is None else max(0.0, risk / error2)
     averaged = share if denoiser is None else share + 2 * np.sqrt(share / len(denoiser.network.reads))
     floor = 1e-6 * noise_variance
     z = ((y - mu) / np.sqrt(np.maximum(sigma2, floor))).reshape(*raw.frames.shape[: 1 + inside.ndim], -1)
@@ -188,8 +192,6 @@ def assess(
             "has not seen the noise cannot come closer, so the noise is correlated or overestimated",
         )
     reasons += calibrated(judged, raw, noise)
-    # Noise that the network can predict is missing from its residual, whatever is added.
-    risk = error2 - noise_variance if beyond else blind_risk(denoiser, raw, judged, noise, correlation)
     return DenoiseReport(
         correlation,
         residual,
