@@ -189,8 +189,10 @@ def test_weights_are_plain_arrays_and_the_graph_is_the_same_for_every_key():
 
 
 @pytest.mark.parametrize(("dilation", "pads"), [((1, 2), ((2, 0), (2, 2)))])
-def test_weight_gradient_is_that_of_the_plain_convolution(dilation, pads):
-    x, kernel = (jax.random.normal(jax.random.key(i), s) for i, s in enumerate([(2, 9, 11, 3), (3, 3, 3, 5)]))
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_convolution_and_its_gradients_are_those_of_the_library(channels, dilation, pads):
+    shapes = (2, 9, 11, channels), (3, 3, channels, 5)
+    x, kernel = (jax.random.normal(jax.random.key(i), s) for i, s in enumerate(shapes))
 
     def plain(x, k):
         axes = ("NHWC", "HWIO", "NHWC")
@@ -199,6 +201,7 @@ def test_weight_gradient_is_that_of_the_plain_convolution(dilation, pads):
     def total(call):
         return lambda x, k: jnp.sum(jnp.sin(call(x, k)))
 
+    np.testing.assert_allclose(convolve(x, kernel, dilation, pads), plain(x, kernel), atol=1e-5)
     ours = total(lambda x, k: convolve(x, k, dilation, pads))
     for i in (0, 1):
         np.testing.assert_allclose(jax.grad(ours, i)(x, kernel), jax.grad(total(plain), i)(x, kernel), atol=1e-5)

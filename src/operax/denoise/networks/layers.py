@@ -32,16 +32,32 @@ def _shifted(x, kernel, dilation, pads):
     return y.reshape(count, rows, columns, after)[:, : rows - down * (tall - 1), : columns - across * (wide - 1)]
 
 
+def _summed(x, kernel, dilation, pads):
+    """The same sum tap by tap: one loop, and for one channel several times faster on a CPU than a convolution."""
+    (tall, wide), (down, across) = kernel.shape[:2], dilation
+    x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
+    rows, columns = x.shape[1] - down * (tall - 1), x.shape[2] - across * (wide - 1)
+    taps = ((i * down, j * across, kernel[i, j]) for i, j in np.ndindex(tall, wide))
+    return sum(x[:, i : i + rows, j : j + columns] * tap for i, j, tap in taps)
+
+
 def _ahead(x, pixels):
     """The row read so many pixels ahead, zeros at its end."""
     return jnp.pad(x[pixels:], ((0, pixels), (0, 0)))
+
+
+def _thin(kernel):
+    """Whether a kernel has one channel going in and few enough taps to be written out."""
+    tall, wide, before, _ = kernel.shape
+    return before == 1 and tall * wide <= 9
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(2, 3))
 def convolve(x, kernel, dilation, pads):
     """Dense convolution of (picture, row, column, channel), padded with zeros; fast weight gradients on a CPU."""
     # Zeros around the picture, never reflected or repeated pixels: a copy beside the pixel itself is a leak.
-    return _plain(x, kernel, dilation, pads)
+    fast = _summed if jax.default_backend() == "cpu" and _thin(kernel) else _plain
+    return fast(x, kernel, dilation, pads)
 
 
 @convolve.defjvp
