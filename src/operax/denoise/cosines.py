@@ -26,90 +26,87 @@ def cosines(size: int) -> Float[np.ndarray, "wave pixel"]:
     return np.sqrt((1 + (wave > 0)) / size) * np.cos(np.pi * wave * (2 * wave.T + 1) / (2 * size))
 
 
-class Cut(NamedTuple):
-    """One way of cutting frames into blocks.
+class Cuts(NamedTuple):
+    """Runs of frames that are cut into blocks, one after another.
 
     Parameters
     ----------
-    frames
-        Frame numbers of each run of blocks, shape ``(run, time)``.
+    start
+        First frame of each run.
     weights
-        How much a run counts for each of its frames.
+        How much a run counts for each of its frames, shape ``(run, time)``.
     corner
-        Rows and columns by which the first blocks begin before the picture.
+        Rows and columns by which the first blocks begin before the picture, shape ``(run, 2)``.
     """
 
-    frames: np.ndarray
+    start: np.ndarray
     weights: np.ndarray
-    corner: tuple[int, int]
+    corner: np.ndarray
 
 
-def cuts(count: int, first: int, last: int, past: bool, final: bool) -> list[Cut]:
-    """The ways of cutting frames ``first`` to ``last`` of a movie of ``count`` into blocks, numbered from ``first``.
+def cuts(count: int, first: int, last: int, past: bool, final: bool, every: int = 1) -> Cuts:
+    """Frames ``first`` to ``last`` of a movie of ``count``, cut into blocks in all ways, numbered from ``first``.
 
     No block reaches beyond an end of the movie: there they overlap more. With ``past``, a block speaks only for its
     last frame, so that no frame depends on a later one; the first frames, which have too few before them, are
-    spoken for among each other, but not in the ``final`` result.
+    spoken for among each other, but not in the ``final`` result. ``every`` second way, say, is half the work.
     """
-    length = min(SIZE, count)
-    found = []
+    length, found = min(SIZE, count), []
     for k in range(SIZE):
         wanted = np.unique(np.clip(np.arange(-k, count, SIZE), 0, count - length))
         starts = wanted[(wanted >= first) & (wanted + length <= last)]
-        # As many runs in every way, so that one compiled function serves all; those too many count nothing.
-        spare = -(-(last - first) // SIZE) + 1 - len(starts)
-        starts = np.append(starts, np.full(max(spare, 0), first))
+        # As many runs in every way, so that one compiled function serves all; those too many count nothing. They may
+        # be all there is, and longer than the span.
+        spare = max(-(-(last - first) // SIZE) + 1 - len(starts), 0)
+        starts = np.append(starts, np.full(spare, first))
         weights = np.tile(WINDOW if length == SIZE else np.ones(length), (len(starts), 1))
         if past:
             weights = np.tile(np.arange(length) == length - 1, (len(starts), 1)).astype(float)
             weights[(starts == 0) & (not final)] = 1
-        weights[len(starts) - max(spare, 0) :] = 0
-        frames = starts[:, None] - first + np.arange(length)
+        weights[len(starts) - spare :] = 0
         # A block that speaks for one frame only is cut in more ways there.
         for j in range(0, SIZE, 2) if past else (k,):
-            row, column = (int(j * step % SIZE) for step in STRIDE[1:])
-            found.append(Cut(frames, weights, (row, column)))
-    return found
+            corner = np.tile(j * STRIDE[1:] % SIZE, (len(starts), 1))
+            found.append(Cuts(starts - first, weights[:, : last - first], corner))
+    return Cuts(*map(np.concatenate, zip(*found[::every])))
 
 
-def _blocks(x, frames, corner):
-    """Blocks of (stack, time, row, column), each as one row of numbers."""
+def _blocks(x, start, length, corner):
+    """Blocks of some frames of (stack, time, row, column), as (time, stack, row, column, pixel)."""
     rows, columns = (n - SIZE for n in x.shape[-2:])
-    begin = (0, 0, SIZE - corner[0], SIZE - corner[1])
-    x = jax.lax.dynamic_slice(x, begin, (*x.shape[:2], rows, columns))[:, frames]
-    x = x.reshape(*x.shape[:3], rows // SIZE, SIZE, columns // SIZE, SIZE).transpose(0, 1, 3, 5, 2, 4, 6)
-    return x.reshape(*x.shape[:5], SIZE * SIZE)
+    begin = (0, start, SIZE - corner[0], SIZE - corner[1])
+    x = jax.lax.dynamic_slice(x, begin, (len(x), length, rows, columns))
+    x = x.reshape(len(x), length, rows // SIZE, SIZE, columns // SIZE, SIZE).transpose(1, 0, 2, 4, 3, 5)
+    return x.reshape(*x.shape[:4], SIZE * SIZE)
 
 
-def _added(total, cut, frames, corner):
+def _added(total, cut, start, corner):
     """A movie with what blocks say added to it."""
-    stack, runs, rows, columns, length, _ = cut.shape
-    cut = cut.reshape(stack, runs, rows, columns, length, SIZE, SIZE).transpose(0, 1, 4, 2, 5, 3, 6)
-    cut = cut.reshape(stack, runs, length, rows * SIZE, columns * SIZE)
-    row, column = SIZE - corner[0], SIZE - corner[1]
-    whole = jnp.zeros((*total.shape[:2], *cut.shape[-2:]), cut.dtype).at[:, frames].add(cut)
-    begin = (0, 0, row, column)
-    before = jax.lax.dynamic_slice(total, begin, whole.shape)
-    return jax.lax.dynamic_update_slice(total, before + whole, begin)
+    length, stack, rows, columns, _ = cut.shape
+    cut = cut.reshape(length, stack, rows, columns, SIZE, SIZE).transpose(1, 0, 2, 4, 3, 5)
+    cut = cut.reshape(stack, length, rows * SIZE, columns * SIZE)
+    begin = (0, start, SIZE - corner[0], SIZE - corner[1])
+    before = jax.lax.dynamic_slice(total, begin, cut.shape)
+    return jax.lax.dynamic_update_slice(total, before + cut, begin)
 
 
 @jax.checkpoint
-def _said(values, pilot, sigma2, inside, spectrum, frames, weights, corner):
-    """What the blocks of one way of cutting say, weighted, and its weights."""
-    dtype, length = values.dtype, frames.shape[1]
-    shown = _blocks(inside, jnp.zeros((1, 1), int), corner)
+def _said(values, pilot, sigma2, inside, spectrum, start, weights, corner):
+    """What the blocks of one run of frames say, weighted, and its weights."""
+    dtype, length = values.dtype, len(weights)
+    shown = _blocks(inside, 0, 1, corner)
     full = shown.sum(-1, keepdims=True)
 
     def transformed(x):
         # What lies outside is taken for the mean of the block's frame.
-        x = _blocks(x, frames, corner)
+        x = _blocks(x, start, length, corner)
         mean = (x * shown).sum(-1, keepdims=True) / jnp.maximum(full, 1)
         x = jnp.where(shown > 0, x, mean)
-        return jnp.einsum("...tp,ut->...up", x @ plane.T, along)
+        return jnp.tensordot(along, x @ plane.T, 1)
 
     plane, along = jnp.asarray(np.kron(cosines(SIZE), cosines(SIZE)), dtype), jnp.asarray(cosines(length), dtype)
-    level = (_blocks(sigma2, frames, corner) * shown).sum((-2, -1), keepdims=True) / jnp.maximum(full * length, 1)
-    noise = jnp.maximum(level * spectrum.reshape(-1), 1e-12)
+    level = (_blocks(sigma2, start, length, corner) * shown).sum((0, -1), keepdims=True)
+    noise = jnp.maximum(level / jnp.maximum(full * length, 1) * spectrum.reshape(-1), 1e-12)
     seen = transformed(values)
     if pilot is None:
         share = jnp.maximum(1 - THRESHOLD**2 * noise / jnp.maximum(seen**2, 1e-12), 0)
@@ -117,21 +114,20 @@ def _said(values, pilot, sigma2, inside, spectrum, frames, weights, corner):
         power = transformed(pilot) ** 2
         share = power / (power + noise)
     # A block's mean is kept as it is.
-    share = share.at[..., 0, 0].set(1)
-    found = seen * share
-    found = jnp.einsum("...up,ut->...tp", found, along) @ plane
+    share = share.at[0, ..., 0].set(1)
+    found = jnp.tensordot(along.T, seen * share, 1) @ plane
     # A block of few cosines holds little noise; one that lies outside in part knows less.
-    trust = (full / SIZE**2) ** 2 / jnp.maximum((share**2).sum((-2, -1), keepdims=True), 0.5)
-    trust = trust * jnp.kron(WINDOW, WINDOW).astype(dtype) * weights[:, None, None, :, None].astype(dtype)
+    trust = (full / SIZE**2) ** 2 / jnp.maximum((share**2).sum((0, -1), keepdims=True), 0.5)
+    trust = trust * np.kron(WINDOW, WINDOW).astype(dtype) * weights.astype(dtype).reshape(-1, 1, 1, 1, 1)
     return found * trust, trust
 
 
 def _cleaned(values, pilot, sigma2, inside, spectrum, ways):
-    """Mean of what all ways of cutting say."""
+    """Mean of what the blocks of all runs say."""
 
-    def add(carry, way):
-        said = _said(values, pilot, sigma2, inside, spectrum, *way)
-        return tuple(_added(total, part, way[0], way[2]) for total, part in zip(carry, said)), None
+    def add(carry, run):
+        said = _said(values, pilot, sigma2, inside, spectrum, *run)
+        return tuple(_added(total, part, run[0], run[2]) for total, part in zip(carry, said)), None
 
     carry = jnp.zeros_like(values), jnp.zeros_like(values)
     total, weight = jax.lax.scan(add, carry, ways)[0]
@@ -186,7 +182,9 @@ def filtered(
     count = frames.shape[1]
     first, last, whole = (0, count, count) if span is None else span
     # Numbers, not part of what is compiled: one program serves all pieces of a long movie.
-    early, final = (tuple(map(np.stack, zip(*cuts(whole, first, last, past, final)))) for final in (False, True))
+    early = cuts(whole, first, last, past, final=False) if pilot is None else None
+    # To a pilot every second way: half the time for 0.03 dB where what is filtered is a residual.
+    final = cuts(whole, first, last, past, final=True, every=1 if pilot is None else 2)
     return _filtered(frames, sigma2, inside, spectrum, pilot, early, final)
 
 
@@ -201,11 +199,7 @@ def _filtered(frames, sigma2, inside, spectrum, pilot, early, final):
     values, sigma2 = padded(frames), padded(sigma2)
     shown = jnp.pad(inside.astype(frames.dtype), pad)[None, None]
     spectrum = jnp.asarray(spectrum, frames.dtype)
-    if pilot is None:
-        pilot = _cleaned(values, None, sigma2, shown, spectrum, early)
-    else:
-        # Every second way: half the time for 0.03 dB where what is filtered is a residual.
-        pilot, final = padded(pilot), tuple(column[::2] for column in final)
+    pilot = _cleaned(values, None, sigma2, shown, spectrum, early) if pilot is None else padded(pilot)
     found = _cleaned(values, pilot, sigma2, shown, spectrum, final)
     return found[:, :, SIZE : SIZE + rows, SIZE : SIZE + columns]
 
