@@ -26,8 +26,8 @@ from operax.io import replacing
 
 HERE = Path(__file__).parent
 REACH, WIDTH, PATCH, STEPS = 10, 16, 64, 50
-# Frames of the large movie.
-FRAMES = 1000
+# Pixels along a side of movies denoised; frames of the large one.
+SIDES, FRAMES = (96, 256), 1000
 
 
 def ours(movie, batch) -> list[float]:
@@ -53,20 +53,34 @@ def theirs(python, batch) -> list[float]:
     return json.loads(done.stdout)[10:]
 
 
-def inference(movie) -> float:
-    """Seconds to denoise a frame of a million pixels, median of five."""
+def inference(side: int) -> dict[str, float]:
+    """Seconds to denoise a frame of a million pixels of movies of 32 and, in pieces, of 96 frames."""
     denoiser = denoise.train(
-        movie, noise.Gaussian(0.2), key=jax.random.key(0), network=denoise.BlindSpot(REACH, WIDTH), steps=1
+        random(96), noise.Gaussian(0.2), key=jax.random.key(0), network=denoise.BlindSpot(REACH, WIDTH), steps=1
     )
     # One step does not calibrate spreads; filtered values are put back all the same, for they take their time.
     denoiser = dataclasses.replace(denoiser, posterior=True)
-    jax.block_until_ready(denoiser(movie).frames)
+    whole, pieces = random(side), random(side, 96)
+    return {
+        "at once": seconds(lambda: denoiser(whole).frames, whole),
+        "of it the network": seconds(lambda: denoiser.blind(whole).frames, whole),
+        "in pieces of 32 frames": seconds(lambda: [piece.frames for piece in denoise.stream(denoiser, pieces)], pieces),
+    }
+
+
+def seconds(run, movie: Movie) -> float:
+    """Median of five runs, a first one left out, over the millions of pixels in all frames."""
     taken = []
-    for _ in range(5):
+    for _ in range(6):
         start = time.perf_counter()
-        jax.block_until_ready(denoiser(movie).frames)
+        jax.block_until_ready(run())
         taken.append(time.perf_counter() - start)
-    return float(np.median(taken)) / (movie.frames.size / 1e6)
+    return float(np.median(taken[1:])) / (movie.frames.size / 1e6)
+
+
+def random(side: int, count: int = 32) -> Movie:
+    frames = np.random.default_rng(0).standard_normal((count, side, side)).astype(np.float32)
+    return Movie(frames, np.arange(float(count)), Domain((side, side)))
 
 
 def large(folder: Path) -> dict:
@@ -110,8 +124,7 @@ def main() -> None:
             row = large(Path(folder)) | {"load": os.getloadavg()[0]}
         print(row)
         return keep(path, (json.loads(path.read_text()) if path.exists() else {}) | {"large": row})
-    frames = np.random.default_rng(0).standard_normal((32, 96, 96)).astype(np.float32)
-    movie = Movie(frames, np.arange(32.0), Domain((96, 96)))
+    movie = random(96)
     found: dict = {"batches": {}, "load": os.getloadavg()[0], "cores": os.cpu_count()}
     for batch in (2, 4):
         mine, other = [], []
@@ -124,8 +137,10 @@ def main() -> None:
             ratio = float(np.median([b / a for a, b in zip(mine, other)]))
             found["batches"][batch]["our speed over PyTorch's"] = ratio
             print(f"  PyTorch {np.median(other):.1f} ms, at best {min(other):.1f} ms; median speed ratio {ratio:.2f}")
-    found["seconds a megapixel-frame"] = min(inference(movie) for _ in range(2))
-    print(f"inference, two turned copies: {found['seconds a megapixel-frame']:.1f} s a megapixel-frame")
+    found["seconds a megapixel-frame"] = {}
+    for side in SIDES:
+        row = found["seconds a megapixel-frame"][side] = inference(side)
+        print(f"{side}²: " + ", ".join(f"{way} {value:.2f}" for way, value in row.items()) + " s a megapixel-frame")
     kept = json.loads(path.read_text()) if path.exists() else {}
     keep(path, {name: kept[name] for name in ("large",) if name in kept} | found)
 

@@ -57,7 +57,7 @@ def stream(denoiser: Denoiser, movie: Movie, *, frames: int = 32, tile: int = 51
     frames
         Number of frames of a piece. Short pieces take longer: filtered values depend on 21 frames beyond its ends.
     tile
-        Rows and columns estimated at a time, at least; rounded up to a multiple of eight. Filters take half of it.
+        Rows and columns estimated at a time, at least; rounded up to a multiple of eight.
 
     Yields
     ------
@@ -151,8 +151,6 @@ def _restored(denoiser, movie, raw, first, last, tile, begin, blind):
     observed, known = np.pad(raw[low:high], fill), there(denoiser.network, count)[begin:end]
     blind = np.pad(blind, [(0, 0), *fill])
     found = np.empty((2, last - first, *blind.shape[2:]), raw.dtype)
-    # Filters hold much more at a time than networks do.
-    tile = max(SIZE, tile // 2 // SIZE * SIZE)
     windows = [_spans(n, tile, REACH + BEYOND, SIZE) for n in movie.domain.shape]
     for rows, keep_rows, put_rows in windows[0]:
         for columns, keep_columns, put_columns in windows[1]:
