@@ -11,7 +11,7 @@ from ..movie import Movie
 from .assess import CALIBRATED, calibrated, standardised
 from .choose import unpredictable
 from .cosines import SIZE
-from .denoiser import Denoiser, blind_moments, channels, missed, noise_level, put_back, there, with_channels
+from .denoiser import Denoiser, blind_moments, channels, missed, noise_level, normalised, put_back, there, with_channels
 from .patches import held_out
 from .share import CHECKED, PROBE, VALUES, Gain, alike, bolder, given_back, measure, restored, spectrum
 
@@ -42,7 +42,7 @@ def decide(denoiser: Denoiser, movie: Movie, *, key: Key[Array, ""]) -> tuple[Ga
     kept, more = (put_back(denoiser, model, y, inside) for y in (observed, louder))
     known = there(denoiser.network, count)
     used = np.broadcast_to(inside[..., None] & (judged & known)[:, None, None, None], mean.shape)
-    seen = (observed - denoiser.centre) / denoiser.scale
+    seen = normalised(denoiser, observed)
     frame, row, column = np.ogrid[tuple(map(slice, mean.shape[:3]))]
     held = np.broadcast_to(held_out(corner[0] + frame, corner[1] + row, corner[2] + column)[..., None], mean.shape)
     gain = measure(mean, variance, seen, sigma2, used, held, kept, made, (more - kept) / PROBE, found)

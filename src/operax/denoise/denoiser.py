@@ -180,10 +180,15 @@ def there(network, count: int) -> np.ndarray:
     return np.arange(count) >= (min(SIZE, count) - 1 if past_only(network) else 0)
 
 
+def normalised(denoiser, values) -> Array:
+    """Values as networks read them: of about zero mean and unit spread."""
+    return (values - denoiser.centre) / denoiser.scale
+
+
 def put_back(denoiser, noise, observed, inside, span=None) -> Float[Array, "time row column channel"]:
     """Filtered values, normalised; see `operax.denoise.cosines.filtered` for the ``span``."""
     dtype = jax.tree.leaves(denoiser.weights)[0].dtype
-    seen = jnp.moveaxis((observed - denoiser.centre) / denoiser.scale, -1, 0)
+    seen = jnp.moveaxis(normalised(denoiser, observed), -1, 0)
     # The noise of a block is that of its mean level, which hardly knows the noise.
     level = jnp.moveaxis(levelled(jnp.where(inside, seen, 0), inside), 0, -1) * denoiser.scale + denoiser.centre
     sigma2 = jnp.moveaxis(noise.variance(level) / denoiser.scale**2, -1, 0)
@@ -212,8 +217,7 @@ def believed(denoiser, movie, mean, variance) -> tuple[Array, Array]:
 
 def missed(denoiser, noise, observed, mean, inside, span=None) -> Array:
     """What blocks find in the residual, by the cosines that the mean is made of: mostly what was shrunk too much."""
-    seen = (observed - denoiser.centre) / denoiser.scale
-    parts = (seen - mean, noise_level(denoiser, noise, mean), mean)
+    parts = (normalised(denoiser, observed) - mean, noise_level(denoiser, noise, mean), mean)
     rest, sigma2, pilot = (jnp.moveaxis(part, -1, 0).astype(mean.dtype) for part in parts)
     past = past_only(denoiser.network)
     found = filtered(rest, sigma2, inside, denoiser.gain.spectrum, pilot, past=past, span=span)
@@ -254,7 +258,7 @@ def _all(network, graph, weights, normal, inside):
 def blind_moments(denoiser: Denoiser, movie: Movie) -> tuple[Array, Array]:
     """Blind mean and variance of every pixel, in normalised units, with a channel axis."""
     check(movie)
-    normal, inside = (channels(movie) - denoiser.centre) / denoiser.scale, jnp.asarray(movie.domain.inside)
+    normal, inside = normalised(denoiser, channels(movie)), jnp.asarray(movie.domain.inside)
     # Without what `train` decides last: before and after, one compiled function serves.
     return _all(denoiser.network, denoiser.graph, denoiser.weights, normal, inside)
 
