@@ -35,7 +35,7 @@ def judged(raw, network, steps) -> dict:
     left = float((rest**2).mean()) / float(report.noise_variance)
     # Noise like the recorded one, added: how much of it comes through to where it was added.
     spectrum = share.spectrum(raw, report.noise)
-    made = share.alike(spectrum, raw.frames.shape, key=jax.random.key(1)) * np.sqrt(noise.variance(blind.frames))
+    made = share.alike(spectrum, noise.variance(blind.frames)[..., None], key=jax.random.key(1))[..., 0]
     louder = denoiser.blind(raw.replace(frames=raw.frames + share.PROBE * np.asarray(made, np.float32)))
     came = np.asarray(louder.frames - blind.frames, float) / share.PROBE
     copied = float((came * made)[:, raw.domain.inside].sum() / (made**2)[:, raw.domain.inside].sum())

@@ -49,9 +49,7 @@ def blind_risk(denoiser, raw: Movie, blind: Movie, noise, correlation: Correlati
     first = (len(raw) - count) // 2
     low, high = max(0, first - margin), min(len(raw), first + count + margin)
     part, within = raw[low:high], slice(first - low, first - low + count)
-    shape = (residual.shape[-1], high - low, *inside.shape)
-    made = np.moveaxis(alike(spectrum(part, correlation), shape, key=jax.random.key(0)), 0, -1)
-    made = made * np.sqrt(sigma2[low:high])
+    made = alike(spectrum(part, correlation), sigma2[low:high], key=jax.random.key(0))
     louder = part.frames + jnp.asarray((PROBE * made).reshape(part.frames.shape), part.frames.dtype)
     change = channels(denoiser.blind(part.replace(frames=louder))) - channels(blind[low:high])
     answer = np.where(inside[..., None], np.asarray(change, float) / PROBE, 0)

@@ -253,8 +253,19 @@ def _waves(blocks):
     return np.einsum("...ab,ka,lb->...kl", blocks, cosines(SIZE), cosines(SIZE), optimize=True)
 
 
-def alike(spectrum: Float[np.ndarray, "wave wave"], shape: tuple[int, ...], *, key: Key[Array, ""]) -> np.ndarray:
-    """Noise of unit variance with the spectrum given in blocks of 8 × 8 pixels, fresh in every picture."""
+def alike(
+    spectrum: Float[np.ndarray, "wave wave"],
+    sigma2: Float[np.ndarray, "time row column channel"],
+    *,
+    key: Key[Array, ""],
+) -> Float[np.ndarray, "time row column channel"]:
+    """Noise of the variance given, with the spectrum given in blocks of 8 × 8 pixels, fresh in every picture."""
+    shape = (sigma2.shape[-1], *sigma2.shape[:-1])
+    return np.moveaxis(_unit(spectrum, shape, key), 0, -1) * np.sqrt(sigma2)
+
+
+def _unit(spectrum, shape, key):
+    """Pictures of noise of unit variance."""
     white = np.asarray(jax.random.normal(key, shape), float)
     if np.ptp(spectrum) == 0:
         return white
