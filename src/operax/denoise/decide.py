@@ -36,7 +36,7 @@ def decide(denoiser: Denoiser, movie: Movie, *, key: Key[Array, ""]) -> tuple[Ga
     denoiser = eqx.tree_at(lambda d: d.gain.spectrum, denoiser, jnp.asarray(found, mean.dtype))
     model, inside, observed = with_channels(denoiser.noise, shown), jnp.asarray(shown.domain.inside), channels(shown)
     sigma2 = noise_level(denoiser, model, jnp.where(inside[..., None], mean, 0))
-    made = alike(found, sigma2, key=key)
+    made = alike(found, np.asarray(sigma2), key=key)
     louder = observed + (PROBE * denoiser.scale * made).astype(observed.dtype)
     kept, more = (put_back(denoiser, model, y, inside) for y in (observed, louder))
     known = there(denoiser.network, count)
