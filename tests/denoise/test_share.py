@@ -62,6 +62,17 @@ def test_where_errors_differ_shares_follow_the_predicted_spread():
     assert float(((mean - clean) ** 2).mean()) == pytest.approx(best.mean(), rel=0.03)
 
 
+def test_an_error_known_from_elsewhere_scales_what_is_predicted():
+    # The noise model is off by less than a residual of this size can tell, and the spread by a third of its variance.
+    clean, found = case(0.1, 0.5)
+    found[1] = jnp.full(SHAPE, 0.1**2 * 1.3)
+    found[3] = found[3] * 0.99
+    alone, helped = (share.measure(*found, *more) for more in ((), (0.1**2,)))
+    for gain, within in ((alone, (1.5, 3.0)), (helped, (0.95, 1.15))):
+        mean, variance = share.restored(gain, *found[:2], found[3], found[6], True)
+        assert within[0] < float(variance.mean() / ((mean - clean) ** 2).mean()) < within[1]
+
+
 def test_values_that_are_all_noise_are_left_out_and_perfect_ones_taken():
     assert float(share.measure(*case(0.05, 1.0)[1]).share.max()) < 0.05
     assert float(share.measure(*case(0.5, 0.0)[1]).share.min()) > 0.95

@@ -13,12 +13,13 @@ from .choose import unpredictable
 from .cosines import SIZE
 from .denoiser import Denoiser, blind_moments, channels, missed, noise_level, normalised, put_back, there, with_channels
 from .patches import held_out
+from .risk import FEWEST, spectral
 from .share import CHECKED, PROBE, VALUES, Gain, alike, bolder, given_back, measure, restored, spectrum
 
 # What may be paid for less bias, as a share of the mean squared error: what is shrunk a little less than is best for
 # the error loses much bias for a small price, which grows with the square of the departure. As many times more where
 # noise is correlated as there are values for one that is independent: there more is shrunk.
-PRICE = 0.03
+PRICE = 0.05
 # Pixels along an axis that are looked at of large pictures.
 SIDE = 256
 
@@ -44,7 +45,9 @@ def decide(denoiser: Denoiser, movie: Movie, *, key: Key[Array, ""]) -> tuple[Ga
     seen = normalised(denoiser, observed)
     frame, row, column = np.ogrid[tuple(map(slice, mean.shape[:3]))]
     held = np.broadcast_to(held_out(corner[0] + frame, corner[1] + row, corner[2] + column)[..., None], mean.shape)
-    gain = measure(mean, variance, seen, sigma2, used, held, kept, made, (more - kept) / PROBE, found)
+    shifted = blind_moments(denoiser, shown.replace(frames=louder.reshape(shown.frames.shape)))
+    risk = _told(used, judged & known, seen - mean, made, (shifted[0] - mean) / PROBE)
+    gain = measure(mean, variance, seen, sigma2, used, held, kept, made, (more - kept) / PROBE, found, risk)
     # Judged with the spreads that residuals show: what is still off is the noise model, or follows something else.
     blind = eqx.tree_at(lambda d: d.gain, denoiser, gain).blind(shown)
     reasons = calibrated(blind, shown, denoiser.noise)
@@ -60,13 +63,20 @@ def decide(denoiser: Denoiser, movie: Movie, *, key: Key[Array, ""]) -> tuple[Ga
         return best, doubt, missed(denoiser, model, y, best, inside)
 
     best, doubt, rest = completed(observed, kept, (mean, variance))
-    shifted = blind_moments(denoiser, shown.replace(frames=louder.reshape(shown.frames.shape)))
     after = completed(louder, more, (shifted[0], variance))
     parts = seen - best, doubt, rest, made, (after[2] - rest) / PROBE
     price = PRICE * float((np.asarray(correlation.space) ** 2).sum())
     gain = bolder(gain, *(np.asarray(part, float)[used] for part in parts), price=price)
     left = np.mean(np.asarray(seen - given_back(gain, best, rest), float), (0, 1, 2), where=used)
     return eqx.tree_at(lambda g: g.offset, gain, jnp.asarray(left, gain.offset.dtype)), True, reasons
+
+
+def _told(used, frames, *parts) -> float | None:
+    """Mean squared error of the blind prediction from its residual, noise added, and its answer; see `spectral`."""
+    if frames.sum() < FEWEST or not used.any():
+        return None
+    shown = [np.where(used, np.asarray(part, float), 0)[frames] for part in parts]
+    return sum(spectral(*(part[..., k] for part in shown)) for k in range(used.shape[-1])) / used.sum()
 
 
 def _sample(denoiser: Denoiser, movie: Movie) -> tuple[Denoiser, Movie, np.ndarray, tuple[int, ...]]:

@@ -11,11 +11,10 @@ from scipy.fft import dctn
 from ..movie import Movie
 from ..noise import Correlation
 from .denoiser import channels, with_channels
-from .share import CHECKED, PROBE, VALUES, alike, spectrum
+from .share import CHECKED, PROBE, TOLD, VALUES, alike, spectrum
 
-# What is known of the noise variance, together with what a network has learnt of it by heart, relative to it; and of
-# the error that a spectrum tells, relative to that.
-LEVEL, TOLD = 0.02, 0.12
+# What is known of the noise variance, together with what a network has learnt of it by heart, relative to it.
+LEVEL = 0.02
 # Frames from which on slow waves are told from fast ones.
 FEWEST = 8
 

@@ -24,6 +24,8 @@ CHECKED, VALUES = 32, 2_000_000
 PROBE = 0.1
 # What is known of a mean predicted variance, and of a noise variance, relative to it.
 SPREAD, LEVEL = 0.3, 0.005
+# What is known of a mean squared error told by spectra, relative to it.
+TOLD = 0.12
 # No predicted variance is made smaller than this share of it.
 LEAST = 0.02
 # Cuts into blocks by which correlated noise is made, and rounds until its spectrum, or a table, is right.
@@ -110,7 +112,7 @@ def _between(at, points, values):
     return jnp.interp(at, points, values) if len(points) > 1 else jnp.broadcast_to(values[0], at.shape)
 
 
-def measure(mean, variance, observed, sigma2, inside, held, kept, noise, change, spectrum) -> Gain:
+def measure(mean, variance, observed, sigma2, inside, held, kept, noise, change, spectrum, risk=None) -> Gain:
     """The gain of least unbiased risk.
 
     With d = f − μ the risk of μ + w d is least at w = E[d (x − μ)] / E[d²], and E[d (x − μ)] = E[d (y − μ)] − E[f n]:
@@ -132,6 +134,8 @@ def measure(mean, variance, observed, sigma2, inside, held, kept, noise, change,
         Other noise of the same variance and spectrum, and the change of the filtered values per unit of it.
     spectrum
         Power of the noise in each cosine.
+    risk
+        Mean squared error of the blind prediction, to within `TOLD` of it, if it is known from elsewhere.
 
     References
     ----------
@@ -155,12 +159,21 @@ def measure(mean, variance, observed, sigma2, inside, held, kept, noise, change,
     share = np.clip(aligned / np.maximum(power, 1e-30), 0, 1)
     seen = (y - mu) ** 2 - level + 2 * missing
     told, error, unsure = _errors(kind, spread, level, seen)
+    count = np.bincount(kind)
+    if risk is not None and risk > 0:
+        # What is off in one class is off in all: the noise level, and what a network says of itself.
+        total, off = np.average((error, unsure), 1, weights=count)
+        weights = 1 / np.square((off, TOLD * risk))
+        error *= np.average((total, risk), weights=weights) / total
+        unsure *= 1 / np.sqrt(weights.sum()) / off
     # Of a difference that comes out near nothing, about half of its uncertainty is left.
     left = np.maximum(error - 2 * share * aligned + share**2 * power, unsure / 2)
     (ratios,), (levels,) = _averages(kind, ratio), _averages(height, mu)
     wider = np.maximum(error / told, LEAST)
     spread = spread * np.interp(ratio, ratios, wider)
     _, found, _ = _errors(height, spread, level, seen)
+    # Levels tell how the error is shared out among them, classes how large it is.
+    found *= np.average(error, weights=count) / np.average(found, weights=np.bincount(height))
     higher = np.ones(len(levels))
     for _ in range(ROUNDS):
         # What is read off between the middles of classes is right in the mean of each only after some rounds.
