@@ -73,6 +73,15 @@ def test_an_error_known_from_elsewhere_scales_what_is_predicted():
         assert within[0] < float(variance.mean() / ((mean - clean) ** 2).mean()) < within[1]
 
 
+def test_too_large_a_noise_level_leaves_variances_positive_and_finite():
+    _, found = case(0.1, 0.5)
+    for level in (1.05, 1.2, 1.5):
+        found[3] = jnp.full(SHAPE, level * NOISE**2)
+        for more in ((), (0.1**2,)):
+            _, variance = share.restored(share.measure(*found, *more), *found[:2], found[3], found[6], True)
+            assert 0 < float(variance.min()) <= float(variance.max()) < 0.2**2
+
+
 def test_values_that_are_all_noise_are_left_out_and_perfect_ones_taken():
     assert float(share.measure(*case(0.05, 1.0)[1]).share.max()) < 0.05
     assert float(share.measure(*case(0.5, 0.0)[1]).share.min()) > 0.95

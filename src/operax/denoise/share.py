@@ -206,7 +206,8 @@ def _errors(kind, spread, level, seen) -> tuple[np.ndarray, np.ndarray, np.ndarr
     off = max(LEVEL, np.max(-seen / noisy - 2 * sampled))
     weights = [1 / (SPREAD * np.maximum(told, seen)) ** 2, 1 / (noisy * np.maximum(sampled, off)) ** 2]
     both = weights[0] + weights[1]
-    return told, (weights[0] * told + weights[1] * seen) / both, 1 / np.sqrt(both)
+    # Where the noise model tells of more noise than there is, residuals alone would say less than nothing.
+    return told, np.maximum((weights[0] * told + weights[1] * seen) / both, LEAST * told), 1 / np.sqrt(both)
 
 
 def bolder(gain: Gain, rest, variance, found, noise, change, *, price: float) -> Gain:
