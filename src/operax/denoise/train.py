@@ -18,7 +18,7 @@ from ..noise import Gaussian, PoissonGaussian
 from . import muon
 from .choose import PLENTY, choose
 from .decide import decide
-from .denoiser import Denoiser, Network, check
+from .denoiser import Denoiser, Network, channels, check, with_channels
 from .networks import apply
 from .patches import Data, cut, prepare
 from .share import nothing
@@ -31,6 +31,9 @@ STRETCH = 25
 MEMORY = 0.98
 # Seconds between two checkpoints.
 INTERVAL = 20.0
+# Highest step size. Where the standard deviation of noise is below `QUIET`, as a share of the scale that values are
+# divided by, it falls with the root of that, at most by half: there it shows what large steps leave unsettled.
+RATE, QUIET = 1e-2, 0.16
 # Gradients longer than this are shortened to it.
 LONGEST = 1.0
 # Pixels whose gradient is taken at once on a CPU. The memory it needs then stays below 32 MB, which the C library
@@ -102,7 +105,7 @@ def train(
     key: Key[Array, ""],
     network: Network | None = None,
     steps: int = 400,
-    learning_rate: float = 1e-2,
+    learning_rate: float | None = None,
     batch: int = 4,
     patch: int = 64,
     progress: Callable[[int, int, float], None] | None = None,
@@ -127,7 +130,7 @@ def train(
     steps
         Number of optimiser steps. The budget is fixed: the raw loss does not tell when to stop.
     learning_rate
-        Highest step size.
+        Highest step size; by default 0.01, less for a movie of little noise.
     batch, patch
         Patches a step, and their size in pixels; smaller movies are taken whole.
     progress
@@ -195,7 +198,7 @@ def _trained(movie, noise, weights, key, network, steps, learning_rate, batch, p
     for name, value in (("steps", steps), ("batch", batch), ("patch", patch)):
         if value < 1:
             raise ValueError(f"`{name}` must be at least 1, got {value}.")
-    if not learning_rate > 0:
+    if learning_rate is not None and not learning_rate > 0:
         raise ValueError(f"`learning_rate` must be positive, got {learning_rate}.")
     if len(movie) < 3:
         raise ValueError(f"`movie` must have at least 3 frames to predict one from others, got {len(movie)}.")
@@ -207,6 +210,7 @@ def _trained(movie, noise, weights, key, network, steps, learning_rate, batch, p
         choice = choose(movie)
         network, why = choice.network, choice.reason
     data = prepare(movie, noise, network, patch)
+    learning_rate = _rate(movie, noise, float(data.scale)) if learning_rate is None else learning_rate
     starting, walking = jax.random.split(key)
     graph, fresh = network.build(data.frames.shape[-1], key=starting)
     weights = fresh if weights is None else weights
@@ -250,6 +254,14 @@ def _trained(movie, noise, weights, key, network, steps, learning_rate, batch, p
 def _start(movie: Movie) -> Movie:
     """As many frames as are needed to measure noise on: a movie may be large."""
     return movie[: max(8, PLENTY // movie.domain.inside.sum())]
+
+
+def _rate(movie: Movie, noise, scale: float) -> float:
+    """The highest step size: smaller where noise is a small part of the movie."""
+    start = _start(movie)
+    sigma2 = np.asarray(with_channels(noise, start).variance(channels(start)))[:, movie.domain.inside].mean()
+    loudness = float(sigma2) ** 0.5 / (QUIET * scale)
+    return RATE * min(1.0, max(0.5, loudness**0.5))
 
 
 def _decay(movie: Movie) -> float:
