@@ -177,6 +177,17 @@ def test_constant_movie_and_bad_options_are_refused(raw):
         train(raw, key=jax.random.key(0), learning_rate=0.0)
 
 
+@pytest.mark.parametrize(("share", "rate"), [(0.001, 5e-3), (0.08, 0.5**0.5 * 1e-2), (0.5, 1e-2)])
+def test_steps_are_smaller_where_there_is_little_noise(raw, share, rate):
+    """``share`` is the noise's part of the scale that values are divided by: a quarter of their span."""
+    inside = np.asarray(raw.frames)[:, raw.domain.inside]
+    level = noise.Gaussian(share * float(np.diff(np.quantile(inside, [0.01, 0.99]))[0]) / 4)
+    options = {"network": BlindSpot(2, 4), "steps": 5, "batch": 1, "patch": 16, "key": jax.random.key(0)}
+    by_itself, told = (train(raw, level, learning_rate=given, **options) for given in (None, rate))
+    for mine, other in zip(jax.tree.leaves(by_itself.weights), jax.tree.leaves(told.weights)):
+        np.testing.assert_allclose(mine, other, rtol=1e-5, atol=1e-7)
+
+
 def test_diverging_training_is_an_error(raw):
     huge = raw.replace(frames=raw.frames.at[:, 16, 14].set(3e38))
     with pytest.raises(RuntimeError, match="training diverged before step"):
