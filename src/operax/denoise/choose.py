@@ -34,6 +34,11 @@ class Choice(eqx.Module):
     reason: str = eqx.field(static=True)
 
 
+def start(movie: Movie) -> Movie:
+    """As many frames as are needed to measure noise on: a movie may be large."""
+    return movie[: max(8, PLENTY // movie.domain.inside.sum())]
+
+
 def footprint(correlation: Correlation) -> tuple[int | None, int | None]:
     """Rows and columns of the smallest centred rectangle that covers all correlated lags; ``None`` for all.
 
@@ -67,7 +72,7 @@ def choose(movie: Movie, *, reach: int | None = None, width: int = 16, skip: int
     No footprint helps against noise that lasts longer than a frame: the reason then says so.
     """
     reach = min(REACH, (len(movie) - 1) // 2) if reach is None else reach
-    found = autocorrelation(movie[: max(8, PLENTY // movie.domain.inside.sum())])
+    found = autocorrelation(start(movie))
     size = footprint(found)
     at = found.lag
     measured = f"noise correlates {found.at(at):+.2f} at {at} px, and counts from {found.threshold:.2f}"

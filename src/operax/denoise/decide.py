@@ -13,7 +13,7 @@ from .choose import unpredictable
 from .cosines import SIZE
 from .denoiser import Denoiser, blind_moments, channels, missed, noise_level, normalised, put_back, there, with_channels
 from .patches import held_out
-from .risk import FEWEST, spectral
+from .risk import FEWEST, told
 from .share import CHECKED, PROBE, VALUES, Gain, alike, bolder, given_back, measure, restored, spectrum
 
 # What may be paid for less bias, as a share of the mean squared error: what is shrunk a little less than is best for
@@ -46,7 +46,7 @@ def decide(denoiser: Denoiser, movie: Movie, *, key: Key[Array, ""]) -> tuple[Ga
     frame, row, column = np.ogrid[tuple(map(slice, mean.shape[:3]))]
     held = np.broadcast_to(held_out(corner[0] + frame, corner[1] + row, corner[2] + column)[..., None], mean.shape)
     shifted = blind_moments(denoiser, shown.replace(frames=louder.reshape(shown.frames.shape)))
-    risk = _told(used, judged & known, seen - mean, made, (shifted[0] - mean) / PROBE)
+    risk = _risk(used, judged & known, seen - mean, made, (shifted[0] - mean) / PROBE)
     gain = measure(mean, variance, seen, sigma2, used, held, kept, made, (more - kept) / PROBE, found, risk)
     # Judged with the spreads that residuals show: what is still off is the noise model, or follows something else.
     blind = eqx.tree_at(lambda d: d.gain, denoiser, gain).blind(shown)
@@ -71,12 +71,11 @@ def decide(denoiser: Denoiser, movie: Movie, *, key: Key[Array, ""]) -> tuple[Ga
     return eqx.tree_at(lambda g: g.offset, gain, jnp.asarray(left, gain.offset.dtype)), True, reasons
 
 
-def _told(used, frames, *parts) -> float | None:
-    """Mean squared error of the blind prediction from its residual, noise added, and its answer; see `spectral`."""
+def _risk(used, frames, *parts) -> float | None:
+    """Mean squared error of the blind prediction from its residual, noise added, and its answer."""
     if frames.sum() < FEWEST or not used.any():
         return None
-    shown = [np.where(used, np.asarray(part, float), 0)[frames] for part in parts]
-    return sum(spectral(*(part[..., k] for part in shown)) for k in range(used.shape[-1])) / used.sum()
+    return told(*(np.where(used, np.asarray(part, float), 0)[frames] for part in parts)) / used.sum()
 
 
 def _sample(denoiser: Denoiser, movie: Movie) -> tuple[Denoiser, Movie, np.ndarray, tuple[int, ...]]:

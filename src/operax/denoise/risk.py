@@ -52,14 +52,15 @@ def blind_risk(denoiser, raw: Movie, blind: Movie, noise, correlation: Correlati
     louder = part.frames + jnp.asarray((PROBE * made).reshape(part.frames.shape), part.frames.dtype)
     change = channels(denoiser.blind(part.replace(frames=louder))) - channels(blind[low:high])
     answer = np.where(inside[..., None], np.asarray(change, float) / PROBE, 0)
-    each = [
-        spectral(residual[first : first + count, ..., k], made[within, ..., k], answer[within, ..., k])
-        for k in range(residual.shape[-1])
-    ]
-    smooth = sum(each) / (count * counted)
+    smooth = told(residual[first : first + count], made[within], answer[within]) / (count * counted)
     # The noise level may be worse known than most; then both differ.
     unsure = np.hypot(LEVEL * variance, plain - smooth), TOLD * max(smooth, 1e-300)
     return float(np.average((plain, smooth), weights=1 / np.square(unsure)))
+
+
+def told(*parts: Float[np.ndarray, "time row column channel"]) -> float:
+    """The sum of squared errors that `spectral` tells, over all channels."""
+    return sum(spectral(*(part[..., k] for part in parts)) for k in range(parts[0].shape[-1]))
 
 
 def spectral(

@@ -16,7 +16,7 @@ from .. import noise as noises
 from ..movie import Movie
 from ..noise import Gaussian, PoissonGaussian
 from . import muon
-from .choose import PLENTY, choose
+from .choose import choose, start
 from .decide import decide
 from .denoiser import Denoiser, Network, channels, check, with_channels
 from .networks import apply
@@ -202,7 +202,7 @@ def _trained(movie, noise, weights, key, network, steps, learning_rate, batch, p
         raise ValueError(f"`learning_rate` must be positive, got {learning_rate}.")
     if len(movie) < 3:
         raise ValueError(f"`movie` must have at least 3 frames to predict one from others, got {len(movie)}.")
-    noise = noises.estimate(_start(movie)) if noise is None else noise
+    noise = noises.estimate(start(movie)) if noise is None else noise
     # One kind of number for all trainings, so that they share compiled code and come back from a file the same.
     noise = jax.tree.map(lambda leaf: jnp.asarray(leaf, movie.frames.dtype), noise)
     why = "given"
@@ -251,21 +251,16 @@ def _trained(movie, noise, weights, key, network, steps, learning_rate, batch, p
     return Denoiser(*numbers, gain, graph, network, why, posterior, reasons)
 
 
-def _start(movie: Movie) -> Movie:
-    """As many frames as are needed to measure noise on: a movie may be large."""
-    return movie[: max(8, PLENTY // movie.domain.inside.sum())]
-
-
 def _rate(movie: Movie, noise, scale: float) -> float:
     """The highest step size: smaller where noise is a small part of the movie."""
-    start = _start(movie)
-    sigma2 = np.asarray(with_channels(noise, start).variance(channels(start)))[:, movie.domain.inside].mean()
+    shown = start(movie)
+    sigma2 = np.asarray(with_channels(noise, shown).variance(channels(shown)))[:, shown.domain.inside].mean()
     loudness = float(sigma2) ** 0.5 / (QUIET * scale)
     return RATE * min(1.0, max(0.5, loudness**0.5))
 
 
 def _decay(movie: Movie) -> float:
     """How fast kernels shrink: faster the fewer independent values of noise a movie holds."""
-    spread = np.asarray(noises.autocorrelation(_start(movie)).space)
+    spread = np.asarray(noises.autocorrelation(start(movie)).space)
     values = len(movie) * movie.domain.inside.sum() / (spread**2).sum()
     return DECAY * min(1.0, (FEW / values) ** 0.5)
